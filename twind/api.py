@@ -1,0 +1,39 @@
+"""Everything an adapter may use. Adapters import this module and nothing else of twind."""
+
+from twind.config.base import Secret, SettingsModel, SourceSettings
+from twind.flow.queues import Intake
+from twind.flow.retry import Backoff
+from twind.model.errors import MissingExtraError, PermanentError, RefusedInput, RetryableError, TwindError
+from twind.model.messages import JointSample, PoseSample, RawMessage
+from twind.model.refusals import Refusal
+from twind.model.routes import TopicPattern, overlapping
+from twind.model.time import NO_STAMP, NS_PER_MS, NS_PER_S
+from twind.sources.protocol import AcknowledgingSource, LossySource, SourceHealth
+from twind.telemetry import Telemetry, events
+
+__all__ = [
+    "NO_STAMP",
+    "NS_PER_MS",
+    "NS_PER_S",
+    "AcknowledgingSource",
+    "Backoff",
+    "Intake",
+    "JointSample",
+    "LossySource",
+    "MissingExtraError",
+    "PermanentError",
+    "PoseSample",
+    "RawMessage",
+    "Refusal",
+    "RefusedInput",
+    "RetryableError",
+    "Secret",
+    "SettingsModel",
+    "SourceHealth",
+    "SourceSettings",
+    "Telemetry",
+    "TopicPattern",
+    "TwindError",
+    "events",
+    "overlapping",
+]

@@ -1,0 +1,1 @@
+"""Bytes to samples, one file per wire format. Pure: no I/O, no clock."""

@@ -1,0 +1,165 @@
+"""Every setting of the daemon, with its unit, its default and why one would change it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from twind.config.base import Secret, SettingsModel, SourceSettings
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+class SnapshotSettings(SettingsModel):
+    """A copy of the live layer on disk, for tools that cannot connect."""
+
+    path: Path
+    """Folder for `live.usda` (the live layer) and `twin.usda` (which composes it over your root layer)."""
+    rate_hz: Annotated[float, Field(gt=0, le=10)] = 2.0
+    """How often `live.usda` is replaced [Hz]. Each write costs about 10 ms for 700 links."""
+
+
+class StageSettings(SettingsModel):
+    """The USD stage that declares the twin and receives its state."""
+
+    root: str
+    """Path of the root layer. It is never modified."""
+    rate_hz: Annotated[float, Field(gt=0, le=240)] = 30.0
+    """How often changed state is written to the live layer [Hz]."""
+    predict_after_ms: NotNegative = 50.0
+    """How old an entity's newest measurement may get before its state is predicted beyond it [ms].
+
+    A state is published for the instant of its newest measurement while that is younger than this; an older one is
+    predicted to `now - predict_after_ms`, so the stage never lags further than this behind the machine while it coasts.
+    0 always predicts to now: least lag for slow, smooth machines; more error in the value for fast, jerky ones."""
+    snapshot: SnapshotSettings | None = None
+    """Where and how often to write the live layer for other tools; off when absent."""
+
+
+class HttpSettings(SettingsModel):
+    """The one HTTP listener: probes, metrics, API."""
+
+    listen: str = "127.0.0.1:8080"
+    """`ADDRESS:PORT`; port 0 takes a free one. Any address but loopback needs `token`, or `auth: none` written out."""
+    auth: Literal["token", "none"] | None = None
+    """`token`: every request but the probes must carry `Authorization: Bearer TOKEN`. `none`: open to everyone who can reach
+    the address. Default: `token` when a token is set, else open on loopback only."""
+    token: Secret | None = None
+    """The bearer token; take it from `${file:...}` or `${cred:...}`."""
+
+
+class PoseSettings(SettingsModel):
+    """Noise of pose streams, where the message states none."""
+
+    position_std_m: Positive = 0.005
+    """One sigma of a measured position [m]."""
+    rotation_std_rad: Positive = 0.01
+    """One sigma of a measured rotation [rad]."""
+    acceleration_noise: Positive = 5.0
+    """Spectral density (square root) of the acceleration that the filter expects [m/s^2/sqrt(Hz)]; larger follows faster."""
+    angular_acceleration_noise: Positive = 10.0
+    """The same for rotation [rad/s^2/sqrt(Hz)]."""
+
+
+class JointSettings(SettingsModel):
+    """Noise of joint streams."""
+
+    position_std_rad: Positive = 0.0003
+    """One sigma of a measured revolute position [rad]."""
+    position_std_m: Positive = 0.0001
+    """One sigma of a measured prismatic position [m]."""
+    jerk_noise: Positive = 1000.0
+    """Spectral density (square root) of the jerk that the filter expects [rad/s^3/sqrt(Hz)]; larger follows faster."""
+    acceleration_tau_s: Positive = 0.5
+    """Singer model: how long an acceleration lasts [s]."""
+    stamp_std_ms: NotNegative = 0.1
+    """One sigma of the jitter of device stamps [ms]: how far a stamp may be from the instant of the measurement."""
+
+
+class ClockSettings(SettingsModel):
+    """How device stamps are mapped into the daemon's clock."""
+
+    trust_within_ms: NotNegative = 50.0
+    """A device whose messages take between 0 and this long is taken to share the daemon's clock, and its stamps are used as
+    they are [ms]. One-way delays cannot tell a late clock from a slow network. 0 always estimates the offset."""
+    window_s: Positive = 30.0
+    """How far back one-way delays count for offset and skew [s]."""
+    max_skew_ppm: NotNegative = 100.0
+    """Bound on the rate difference between two clocks [ppm]."""
+    future_ms: Positive = 1000.0
+    """A single stamp further ahead of its arrival than this, once mapped, is refused; a lasting change is a clock step [ms]."""
+
+
+class EstimationSettings(SettingsModel):
+    """How samples become estimates."""
+
+    gate: Annotated[float, Field(gt=0.5, lt=1)] = 0.999
+    """Confidence of the chi-square gate: this share of honest samples passes."""
+    lag_ms: Positive = 200.0
+    """How late a sample may be and still count [ms]."""
+    fresh_ms: Positive = 150.0
+    """Age below which an entity's quality is `ok` [ms]."""
+    coast_ms: Positive = 500.0
+    """Age up to which a state is predicted; then it is held and called `stale` [ms]."""
+    lost_ms: Positive = 5000.0
+    """Age from which an entity is called `lost` [ms]."""
+    batch_ms: Annotated[float, Field(ge=0, le=50)] = 2.0
+    """How long samples are collected for one kernel call [ms]."""
+    joints: JointSettings = JointSettings()
+    """Noise of joint streams."""
+    poses: PoseSettings = PoseSettings()
+    """Noise of pose streams."""
+    clock: ClockSettings = ClockSettings()
+    """Mapping of device stamps."""
+    overrides: dict[str, JointSettings | PoseSettings] = {}
+    """Settings for one entity, by id, in place of `joints` (a robot) or `poses` (an object)."""
+
+
+class HealthSettings(SettingsModel):
+    """When the daemon calls itself ready and alive."""
+
+    source_grace_s: NotNegative = 10.0
+    """How long a source may be away before `/readyz` turns false [s]."""
+    stage_grace_s: NotNegative = 5.0
+    """How long the stage may fail to be written before `/readyz` turns false [s]."""
+    loop_stall_s: Positive = 10.0
+    """How long the event loop may stand still before `/livez` turns false [s]."""
+
+
+class LogSettings(SettingsModel):
+    """Structured logs on standard error."""
+
+    format: Literal["auto", "json", "console"] = "auto"
+    """`auto`: console on a terminal, JSON elsewhere."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe level that is written."""
+    repeat_s: NotNegative = 10.0
+    """The same event of the same component is written at most this often; what was held back is counted in the next [s]."""
+
+
+class Settings(SettingsModel):
+    """One daemon."""
+
+    instance: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] = "twind"
+    """Name of this daemon; part of its MQTT client ids and status topic, so it must be unique on a broker."""
+    state_dir: Path = Path("state")
+    """Folder for what must survive a restart, and for dead letters; relative to the working directory."""
+    stage: StageSettings
+    """The USD stage."""
+    http: HttpSettings = HttpSettings()
+    """The HTTP listener."""
+    sources: dict[str, SourceSettings] = {}
+    """Where samples come from, by a name of your choice. `type` selects the adapter, which adds its own settings."""
+    sinks: dict[str, SettingsModel] = {}
+    """Where state goes besides the stage, by a name of your choice. `type` selects the adapter."""
+    estimation: EstimationSettings = EstimationSettings()
+    """How samples become estimates."""
+    health: HealthSettings = HealthSettings()
+    """When the daemon calls itself ready and alive."""
+    log: LogSettings = LogSettings()
+    """Structured logs."""
+    shutdown_s: Positive = 20.0
+    """One deadline for the whole drain at SIGTERM [s]; keep it below the service manager's own."""

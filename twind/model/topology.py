@@ -1,0 +1,181 @@
+"""What the stage declares: robots, joints, links and objects. SI units and radians; poses in metres.
+
+Index conventions, used by every array in the daemon:
+    entity  robots first, then objects, in discovery order
+    joint   the joints of all robots, one robot after the other (fixed and mimic joints included)
+    frame   the links of all robots, one robot after the other, then one frame per object
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+Vec3 = tuple[float, float, float]
+Quat = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """A rigid transform: position [m] and Hamilton quaternion (w, x, y, z), child frame to parent frame."""
+
+    position: Vec3 = (0.0, 0.0, 0.0)
+    orientation: Quat = (1.0, 0.0, 0.0, 0.0)
+
+
+class JointKind(enum.IntEnum):
+    """How a joint moves. The value is what kernels branch on."""
+
+    FIXED = 0
+    REVOLUTE = 1
+    CONTINUOUS = 2
+    PRISMATIC = 3
+
+    @property
+    def unit(self) -> str:
+        """SI unit of the joint's position, as the API names it."""
+        return {JointKind.PRISMATIC: "m", JointKind.FIXED: ""}.get(self, "rad")
+
+
+@dataclass(frozen=True, slots=True)
+class Mimic:
+    """`position = multiplier * position(joint) + offset`, in SI units."""
+
+    joint: int
+    """Index of the followed joint within the robot's joints."""
+    multiplier: float = 1.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """One joint. `W(child) = W(parent) * parent_frame * motion(axis, q) * inverse(child_frame)`."""
+
+    name: str
+    """Unique within its robot; the key in messages and in the API."""
+    prim: str
+    kind: JointKind
+    axis: int
+    """0, 1 or 2: the joint frame's X, Y or Z."""
+    parent: int
+    """Index of body0 within the robot's links; -1 is the world (or what stands still in it)."""
+    child: int
+    """Index of body1 within the robot's links."""
+    parent_frame: Pose = Pose()
+    """The joint frame in the parent link's frame, or in the world when `parent` is -1."""
+    child_frame: Pose = Pose()
+    """The joint frame in the child link's frame."""
+    lower: float = -math.inf
+    upper: float = math.inf
+    """Limits [rad or m]; infinite when the asset declares none."""
+    velocity_limit: float = math.inf
+    """[rad/s or m/s]; infinite when the asset declares none."""
+    mimic: Mimic | None = None
+    rest: float = 0.0
+    """Position in the asset as authored [rad or m]; shown until the first sample arrives."""
+
+    @property
+    def movable(self) -> bool:
+        """Whether the joint has a position at all."""
+        return self.kind is not JointKind.FIXED
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """Where a moving prim hangs in USD: what its local `translate` and `orient` are relative to."""
+
+    frame: int = -1
+    """Index, within the robot's links, of the nearest USD ancestor that is itself moved; -1: none, it stands still."""
+    pose: Pose = Pose()
+    """Pose of the USD parent prim in that link's frame (in the world when `frame` is -1) [m]."""
+    units_per_metre: float = 1.0
+    """Local stage units per metre, scale of the parents included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One rigid body of a robot."""
+
+    name: str
+    prim: str
+    rest: Pose = Pose()
+    """World pose as authored [m]."""
+    mount: Mount = Mount()
+
+
+@dataclass(frozen=True, slots=True)
+class Robot:
+    """One articulation."""
+
+    id: str
+    prim: str
+    links: tuple[Link, ...]
+    joints: tuple[Joint, ...]
+    """In kinematic order: a joint's parent link is the base or the child of an earlier joint."""
+    base: int = 0
+    """Index of the link that the tree grows from."""
+    floating: bool = False
+    """Whether the base moves freely and so needs a measured pose."""
+
+
+@dataclass(frozen=True, slots=True)
+class RigidObject:
+    """One rigid body outside any articulation."""
+
+    id: str
+    prim: str
+    rest: Pose = Pose()
+    mount: Mount = Mount()
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A prim that discovery passed over, and why."""
+
+    prim: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Everything discovered in one stage."""
+
+    root: str
+    """Path or URL of the root layer."""
+    robots: tuple[Robot, ...] = ()
+    objects: tuple[RigidObject, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
+    meters_per_unit: float = 1.0
+    up_axis: str = "Z"
+    first_joint: tuple[int, ...] = field(init=False)
+    """Index of each robot's first joint in the joint arrays; one entry more than robots, so slices need no special case."""
+    first_frame: tuple[int, ...] = field(init=False)
+    """Index of each robot's first link in the frame arrays; the last entry is the first object's frame."""
+    entity_index: dict[str, int] = field(init=False, repr=False)
+    """Entity id to entity index."""
+
+    def __post_init__(self) -> None:
+        """Number the rows."""
+        joints = tuple(accumulate((len(robot.joints) for robot in self.robots), initial=0))
+        frames = tuple(accumulate((len(robot.links) for robot in self.robots), initial=0))
+        object.__setattr__(self, "first_joint", joints)
+        object.__setattr__(self, "first_frame", frames)
+        entities = (*self.robots, *self.objects)
+        object.__setattr__(self, "entity_index", {entity.id: index for index, entity in enumerate(entities)})
+
+    @property
+    def entities(self) -> tuple[Robot | RigidObject, ...]:
+        """Robots, then objects."""
+        return (*self.robots, *self.objects)
+
+    @property
+    def n_joints(self) -> int:
+        """Rows of the joint arrays."""
+        return self.first_joint[-1]
+
+    @property
+    def n_frames(self) -> int:
+        """Rows of the frame arrays."""
+        return self.first_frame[-1] + len(self.objects)

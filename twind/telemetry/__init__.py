@@ -1,0 +1,5 @@
+"""What the daemon says about itself: typed events that know their metric and their log line, gauges, event-loop lag."""
+
+from twind.telemetry.hub import Telemetry
+
+__all__ = ["Telemetry"]

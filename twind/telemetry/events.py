@@ -1,0 +1,143 @@
+"""Everything noteworthy that can happen, one frozen dataclass each. An event knows its log level and its counter.
+
+The class name in snake case is the event name in the log; the fields are its key-values. An event with a `counter` adds
+`count` (or 1) to it, with the fields named in `labels` as metric labels. Label values are bounded: component names come from
+the configuration, reasons from enums.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events."""
+
+    level: ClassVar[str] = "info"
+    """debug | info | warning | error. Data lost or a human needed is an error; unexpected but nothing lost, a warning."""
+    counter: ClassVar[str] = ""
+    """Name of the counter metric without `twind_` and `_total`; empty: none."""
+    labels: ClassVar[tuple[str, ...]] = ()
+    """Fields that become metric labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConnected(Event):
+    """A source is in touch again."""
+
+    counter = "source_connects"
+    labels = ("source",)
+    source: str
+    address: str
+    session_present: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDisconnected(Event):
+    """A source lost its connection; reconnecting goes on by itself."""
+
+    level = "warning"
+    counter = "source_disconnects"
+    labels = ("source",)
+    source: str
+    address: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesDropped(Event):
+    """Messages were lost because a queue had no room."""
+
+    level = "error"
+    counter = "messages_dropped"
+    labels = ("source", "reason")
+    source: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesRefused(Event):
+    """Messages could not be used; `example` says what was wrong with the first of them."""
+
+    level = "warning"
+    counter = "messages_refused"
+    labels = ("source", "reason")
+    source: str
+    reason: str
+    count: int
+    topic: str
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateReset(Event):
+    """An estimate was started anew after consistent rejections or a time jump."""
+
+    level = "warning"
+    counter = "estimate_resets"
+    labels = ("kind",)
+    kind: str
+    entity: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRestarted(Event):
+    """A supervised task failed and is started again after `delay_s`."""
+
+    level = "error"
+    counter = "task_restarts"
+    labels = ("task",)
+    task: str
+    error: str
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StageWriteFailed(Event):
+    """State could not be written to the stage or its snapshot."""
+
+    level = "error"
+    counter = "stage_write_failures"
+    labels = ("what",)
+    what: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStarting(Event):
+    """The daemon begins to start."""
+
+    instance: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonReady(Event):
+    """Everything is started; samples are being processed."""
+
+    instance: str
+    http: str
+    robots: int
+    objects: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStopping(Event):
+    """The daemon drains and stops."""
+
+    instance: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStopped(Event):
+    """The daemon stopped; `unfinished` names what the deadline cut off."""
+
+    instance: str
+    seconds: float
+    unfinished: str = ""
