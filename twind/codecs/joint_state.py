@@ -9,7 +9,7 @@ when `position` is in the discovered joint order. Unknown fields are allowed; wr
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Literal
 
 import msgspec
 
@@ -34,7 +34,7 @@ class JointStateCodec:
     """Decodes one JSON joint state. Positions in rad or m, velocities per second, efforts in N m or N."""
 
     name = "joint_state"
-    kind: ClassVar[str] = "joints"
+    kind: Literal["joints"] = "joints"
 
     def __init__(self) -> None:
         self._decode = msgspec.json.Decoder(_JointState).decode

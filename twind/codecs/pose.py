@@ -10,7 +10,7 @@ pose is in the stage's world frame, in metres. Stamps as in `joint_state`.
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Literal
 
 import msgspec
 
@@ -64,7 +64,7 @@ class PoseCodec:
     """Decodes one JSON pose."""
 
     name = "pose"
-    kind: ClassVar[str] = "pose"
+    kind: Literal["pose"] = "pose"
 
     def __init__(self) -> None:
         self._decode = msgspec.json.Decoder(_PoseStamped).decode

@@ -50,7 +50,7 @@ def stamp_ns(header: RosHeader | None, stamp: AnyStamp, timestamp: AnyStamp) -> 
     if isinstance(value, int):
         return _checked(value)
     if isinstance(value, float):
-        if not -1e18 < value < 1e18:
+        if not abs(value) < MAX_STAMP_NS:  # also refuses NaN, and spares `round` an infinity
             raise RefusedInput(Refusal.BAD_STAMP, f"stamp {value} s is outside what int64 nanoseconds hold")
         return _checked(round(value * NS_PER_S))
     return _checked(_iso8601_ns(value))

@@ -37,7 +37,8 @@ class Intake:
     def __repr__(self) -> str:
         """Show how full it is and what it lost."""
         state = "closed" if self._closed else "full" if self.full else "open"
-        return f"<Intake {state} {len(self)}/{self.max_messages} messages, {self._bytes}/{self.max_bytes} bytes, {self.dropped_messages} dropped>"
+        room = f"{len(self)}/{self.max_messages} messages, {self._bytes}/{self.max_bytes} bytes"
+        return f"<Intake {state} {room}, {self.dropped_messages} dropped>"
 
     def __len__(self) -> int:
         """Messages waiting."""

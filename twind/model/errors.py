@@ -1,12 +1,12 @@
 """The error tree. Classes say what the caller should do, not where the error came from.
 
-    TwindError
-    ├── ConfigurationError    fix the configuration (exit code 78); carries every problem found
-    ├── MissingExtraError     install an optional extra; the message holds the exact command
-    ├── RetryableError        try again, after `retry_after_s` when it is known
-    ├── PermanentError        give up: trying again will not help
-    │   └── StageError        the USD stage cannot be opened, discovered or written
-    └── RefusedInput          one input was refused for a bounded `reason`; everything else goes on
+TwindError
+├── ConfigurationError    fix the configuration (exit code 78); carries every problem found
+├── MissingExtraError     install an optional extra; the message holds the exact command
+├── RetryableError        try again, after `retry_after_s` when it is known
+├── PermanentError        give up: trying again will not help
+│   └── StageError        the USD stage cannot be opened, discovered or written
+└── RefusedInput          one input was refused for a bounded `reason`; everything else goes on
 """
 
 from __future__ import annotations

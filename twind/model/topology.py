@@ -162,8 +162,7 @@ class Topology:
         frames = tuple(accumulate((len(robot.links) for robot in self.robots), initial=0))
         object.__setattr__(self, "first_joint", joints)
         object.__setattr__(self, "first_frame", frames)
-        entities = (*self.robots, *self.objects)
-        object.__setattr__(self, "entity_index", {entity.id: index for index, entity in enumerate(entities)})
+        object.__setattr__(self, "entity_index", {entity.id: index for index, entity in enumerate(self.entities)})
 
     @property
     def entities(self) -> tuple[Robot | RigidObject, ...]:
