@@ -1,0 +1,112 @@
+"""From raw messages to estimates: route, decode, collect, one kernel call per batch. The hot path of the daemon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twind.model.errors import RefusedInput
+from twind.model.estimates import Verdict
+from twind.model.refusals import Refusal
+from twind.runtime.bindings import PoseBinding
+from twind.runtime.columns import JointColumns, PoseColumns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from twind.model.messages import RawMessage
+    from twind.runtime.bindings import Bindings
+    from twind.runtime.estimators import Estimators, Outcome
+
+
+@dataclass(slots=True)
+class Refused:
+    """How many messages of one batch were refused for one reason, with the first as an example."""
+
+    count: int
+    topic: str
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What became of every message of one batch: each is either refused or among `messages - refused`."""
+
+    messages: int
+    refused: dict[Refusal, Refused]
+    verdicts: NDArray[np.int64]
+    """Count of samples by `Verdict`."""
+    used_ns: NDArray[np.int64]
+    """Stamps, in the daemon's clock, of the messages that changed an estimate [ns]."""
+
+
+OnRefused = Callable[["RawMessage", RefusedInput], None] if TYPE_CHECKING else object
+
+
+class Feed:
+    """The way of one source's messages into the estimators."""
+
+    def __init__(self, bindings: Bindings, estimators: Estimators, *, on_refused: OnRefused) -> None:
+        self._bindings = bindings
+        self._estimators = estimators
+        self._on_refused = on_refused
+
+    def process(self, messages: list[RawMessage]) -> BatchReport:
+        """Route, decode and estimate one batch, in order. Bad input is refused one by one and disturbs nothing else."""
+        joints, poses = JointColumns(), PoseColumns()
+        refused: dict[Refusal, Refused] = {}
+        known = self._bindings.known
+        for message in messages:
+            try:
+                binding = known.get(message.topic) or self._bindings.find(message.topic)
+                payload = message.payload
+                if len(payload) > binding.max_bytes:
+                    raise RefusedInput(  # noqa: TRY301  (every refusal of the loop ends in the one handler below)
+                        Refusal.OVERSIZE, f"{len(payload)} bytes; the route allows {binding.max_bytes}"
+                    )
+                if isinstance(binding, PoseBinding):
+                    poses.add(binding.stream, message.receive_ns, binding.entity, binding.decode(payload))
+                    continue
+                sample = binding.decode(payload)
+                position = sample.position
+                length = len(position)
+                if sample.names == binding.last_names and length == binding.last_length:
+                    layout = binding.last_layout
+                else:
+                    layout = binding.layout_for(sample.names, length)
+            except RefusedInput as refusal:
+                self._refuse(refused, message, refusal)
+                continue
+            joints.stream.append(binding.stream)
+            joints.device_ns.append(sample.stamp_ns)
+            joints.receive_ns.append(message.receive_ns)
+            joints.layout.append(layout)
+            joints.count.append(length)
+            joints.position += position
+        return self._estimate(len(messages), refused, joints, poses)
+
+    def _estimate(
+        self, messages: int, refused: dict[Refusal, Refused], joints: JointColumns, poses: PoseColumns
+    ) -> BatchReport:
+        outcomes: list[Outcome] = []
+        if joints.stream:
+            outcomes.append(self._estimators.ingest_joints(joints))
+        if poses.stream:
+            outcomes.append(self._estimators.ingest_poses(poses))
+        verdicts = np.zeros(len(Verdict), np.int64)
+        for outcome in outcomes:
+            verdicts += np.bincount(outcome.verdicts, minlength=len(Verdict))
+        used = [outcome.used_ns for outcome in outcomes]
+        return BatchReport(messages, refused, verdicts, np.concatenate(used) if used else np.empty(0, np.int64))
+
+    def _refuse(self, refused: dict[Refusal, Refused], message: RawMessage, refusal: RefusedInput) -> None:
+        entry = refused.get(refusal.reason)
+        if entry is None:
+            refused[refusal.reason] = Refused(1, message.topic, str(refusal))
+        else:
+            entry.count += 1
+        self._on_refused(message, refusal)

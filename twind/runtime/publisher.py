@@ -1,0 +1,116 @@
+"""The publish tick: predict, advance the twin, write the stage, all from one estimate."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twind.model.errors import StageError
+from twind.model.time import NS_PER_S, ms_to_ns
+from twind.telemetry import events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from twind.config.settings import StageSettings
+    from twind.model.state import Update
+    from twind.runtime.estimators import Estimators
+    from twind.stage.live import LiveStage
+    from twind.stage.thread import StageThread
+    from twind.telemetry import Telemetry
+    from twind.twin import Twin
+
+_MAX_WAITING = 1_000_000
+"""Stamps kept between two writes for the latency metric; beyond it they are not measured, only counted elsewhere."""
+
+
+class Publisher:
+    """Writes what changed into the live stage, `rate_hz` times a second."""
+
+    def __init__(
+        self,
+        settings: StageSettings,
+        *,
+        estimators: Estimators,
+        twin: Twin,
+        stage: LiveStage,
+        thread: StageThread,
+        telemetry: Telemetry,
+    ) -> None:
+        self._period_s = 1.0 / settings.rate_hz
+        self._predict_after_ns = ms_to_ns(settings.predict_after_ms)
+        self._estimators = estimators
+        self._twin = twin
+        self._stage = stage
+        self._thread = thread
+        self._telemetry = telemetry
+        self._waiting: list[NDArray[np.int64]] = []
+        self._n_waiting = 0
+        self.current: Update | None = None
+        """The newest update that stands in the stage."""
+        self.last_ok_monotonic_s = time.monotonic()
+        """When the stage was last known to be writable."""
+        self.on_written: Callable[[LiveStage, Update], None] | None = None
+        """Called in the stage's thread after each write; for checks that read the stage back."""
+
+    def note_used(self, stamps_ns: NDArray[np.int64]) -> None:
+        """Remember samples that the next write will show, for the latency metric."""
+        if self._n_waiting < _MAX_WAITING and len(stamps_ns):
+            self._waiting.append(stamps_ns)
+            self._n_waiting += len(stamps_ns)
+
+    async def run(self) -> None:
+        """Publish on a fixed grid of the monotonic clock, for ever; a tick that comes too late is skipped, not caught up."""
+        loop = asyncio.get_running_loop()
+        next_tick = loop.time()
+        while True:
+            next_tick = max(next_tick + self._period_s, loop.time())
+            await asyncio.sleep(next_tick - loop.time())
+            await self.publish()
+
+    async def publish(self) -> None:
+        """Make one update from the present estimates and write it."""
+        now_ns = time.time_ns()
+        prediction = self._estimators.predict(now_ns, self._predict_after_ns)
+        waiting, self._waiting, self._n_waiting = self._waiting, [], 0
+        update = self._twin.advance(
+            now_ns=now_ns,
+            target_ns=prediction.target_ns,
+            sample_ns=prediction.sample_ns,
+            joint_position=prediction.joint_position,
+            joint_velocity=prediction.joint_velocity,
+            joint_std=prediction.joint_std,
+            joint_sample_ns=self._estimators.joints.last_ns,
+            body_position=prediction.body_position,
+            body_orientation=prediction.body_orientation,
+            body_position_std=prediction.position_std,
+            body_rotation_std=prediction.rotation_std,
+            posed=prediction.posed,
+        )
+        if update is None:
+            self.last_ok_monotonic_s = time.monotonic()
+            return
+        started = time.perf_counter()
+        try:
+            values = await self._thread.call(self._write, update)
+        except StageError as error:
+            self._telemetry.emit(events.StageWriteFailed(what="live layer", error=str(error)))
+            return
+        self.current = update
+        self.last_ok_monotonic_s = time.monotonic()
+        metrics = self._telemetry.metrics
+        metrics.stage_write_seconds.observe(time.perf_counter() - started)
+        metrics.stage_values_written.inc(values)
+        if waiting:
+            metrics.source_to_stage_seconds.observe_many((time.time_ns() - np.concatenate(waiting)) / NS_PER_S)
+
+    def _write(self, update: Update) -> int:
+        values = self._stage.write(update)
+        if self.on_written is not None:
+            self.on_written(self._stage, update)
+        return values
