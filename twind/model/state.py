@@ -40,7 +40,7 @@ class Update:
     joint_velocity: Floats
     """(J,) [rad/s or m/s]."""
     joint_std: Floats
-    """(J,) one sigma of the position [rad or m]."""
+    """(J,) one sigma of the position [rad or m]; 0 for a fixed joint, infinite before the first sample."""
     joint_status: Bytes
     """(J,) `Status`."""
     position: Floats

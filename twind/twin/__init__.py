@@ -1,0 +1,1 @@
+"""Kinematics and the one current state of every entity. Pure: arrays in, an immutable `Update` out."""
