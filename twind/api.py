@@ -8,7 +8,7 @@ from twind.model.messages import JointSample, PoseSample, RawMessage
 from twind.model.refusals import Refusal
 from twind.model.routes import TopicPattern, overlapping
 from twind.model.time import NO_STAMP, NS_PER_MS, NS_PER_S
-from twind.sources.protocol import AcknowledgingSource, LossySource, SourceHealth
+from twind.sources.protocol import AcknowledgingSource, LossySource, SourceAdapter, SourceHealth
 from twind.telemetry import Telemetry, events
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "RetryableError",
     "Secret",
     "SettingsModel",
+    "SourceAdapter",
     "SourceHealth",
     "SourceSettings",
     "Telemetry",

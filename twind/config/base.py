@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    SecretStr,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from twind.model.routes import TopicPattern
 
@@ -19,15 +29,51 @@ class SettingsModel(BaseModel):
         extra="forbid", frozen=True, use_attribute_docstrings=True, arbitrary_types_allowed=True, allow_inf_nan=False
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse `true` where a number is meant; pydantic alone would read it as 1."""
+        if isinstance(value, bool) and info.field_name and not _mentions(bool, cls.model_fields[info.field_name].annotation):
+            msg = f"must not be {str(value).lower()}"
+            raise ValueError(msg)
+        return value
 
-def _pattern(value: object) -> object:
-    return TopicPattern(value) if isinstance(value, str) else value
+
+def _mentions(wanted: type, annotation: Any) -> bool:
+    """Whether a type, or an argument of it, or a value of a Literal, is of the wanted type."""
+    return (
+        annotation in (wanted, Any)
+        or isinstance(annotation, wanted)
+        or any(_mentions(wanted, argument) for argument in get_args(annotation))
+    )
+
+
+def _pattern(value: object) -> TopicPattern:
+    if isinstance(value, TopicPattern):
+        return value
+    if not isinstance(value, str):
+        msg = "must be text, such as 'cell/{entity}/joint_state'"
+        raise ValueError(msg)  # noqa: TRY004  (pydantic collects ValueError; a TypeError would end the validation)
+    return TopicPattern(value)
+
+
+def _text(pattern: TopicPattern) -> str:
+    return pattern.text
+
+
+Topic = Annotated[
+    TopicPattern,
+    PlainValidator(_pattern),
+    PlainSerializer(_text, return_type=str),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+]
+"""A topic pattern; written as text in the configuration."""
 
 
 class RouteSettings(SettingsModel):
     """Which topics carry what."""
 
-    topic: Annotated[TopicPattern, BeforeValidator(_pattern, json_schema_input_type=str)]
+    topic: Topic
     """Topic pattern; a placeholder in braces stands for one level, such as `cell/{entity}/joint_state`."""
     codec: str
     """Wire format of the payloads, such as `joint_state` or `pose`."""

@@ -1,12 +1,16 @@
-"""Every setting of the daemon, with its unit, its default and why one would change it."""
+"""Every setting of the daemon, with its unit, its default and why one would change it.
+
+Relative paths are relative to the file that names them, in every setting of type path.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny, field_validator
 
+from twind.config.address import parse_address
 from twind.config.base import Secret, SettingsModel, SourceSettings
 
 Positive = Annotated[float, Field(gt=0)]
@@ -26,7 +30,7 @@ class StageSettings(SettingsModel):
     """The USD stage that declares the twin and receives its state."""
 
     root: str
-    """Path of the root layer. It is never modified."""
+    """Path or URL of the root layer; a relative path is relative to the file that names it. It is never modified."""
     rate_hz: Annotated[float, Field(gt=0, le=240)] = 30.0
     """How often changed state is written to the live layer [Hz]."""
     predict_after_ms: NotNegative = 50.0
@@ -49,6 +53,12 @@ class HttpSettings(SettingsModel):
     the address. Default: `token` when a token is set, else open on loopback only."""
     token: Secret | None = None
     """The bearer token; take it from `${file:...}` or `${cred:...}`."""
+
+    @field_validator("listen")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        parse_address(value)
+        return value
 
 
 class PoseSettings(SettingsModel):
@@ -93,6 +103,15 @@ class ClockSettings(SettingsModel):
     """A single stamp further ahead of its arrival than this, once mapped, is refused; a lasting change is a clock step [ms]."""
 
 
+class OverrideSettings(SettingsModel):
+    """What differs for one entity."""
+
+    joints: JointSettings | None = None
+    """Noise of the joint stream of this robot, in place of `estimation.joints`."""
+    poses: PoseSettings | None = None
+    """Noise of the pose stream of this object or mobile robot, in place of `estimation.poses`."""
+
+
 class EstimationSettings(SettingsModel):
     """How samples become estimates."""
 
@@ -114,8 +133,8 @@ class EstimationSettings(SettingsModel):
     """Noise of pose streams."""
     clock: ClockSettings = ClockSettings()
     """Mapping of device stamps."""
-    overrides: dict[str, JointSettings | PoseSettings] = {}
-    """Settings for one entity, by id, in place of `joints` (a robot) or `poses` (an object)."""
+    overrides: dict[str, OverrideSettings] = Field(default_factory=dict)
+    """What differs for single entities, by entity id."""
 
 
 class HealthSettings(SettingsModel):
@@ -146,14 +165,14 @@ class Settings(SettingsModel):
     instance: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] = "twind"
     """Name of this daemon; part of its MQTT client ids and status topic, so it must be unique on a broker."""
     state_dir: Path = Path("state")
-    """Folder for what must survive a restart, and for dead letters; relative to the working directory."""
+    """Folder for what must survive a restart, and for dead letters. The default is `state` in the working directory."""
     stage: StageSettings
     """The USD stage."""
     http: HttpSettings = HttpSettings()
     """The HTTP listener."""
-    sources: dict[str, SourceSettings] = {}
+    sources: dict[str, SerializeAsAny[SourceSettings]] = Field(default_factory=dict)
     """Where samples come from, by a name of your choice. `type` selects the adapter, which adds its own settings."""
-    sinks: dict[str, SettingsModel] = {}
+    sinks: dict[str, SerializeAsAny[SettingsModel]] = Field(default_factory=dict)
     """Where state goes besides the stage, by a name of your choice. `type` selects the adapter."""
     estimation: EstimationSettings = EstimationSettings()
     """How samples become estimates."""

@@ -1,12 +1,14 @@
-"""The two kinds of source. A guarantee is a type, not a flag: what can be acknowledged is a different protocol."""
+"""The two kinds of source, and what makes them. A guarantee is a type, not a flag: what acknowledges is another protocol."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
+    from twind.config.base import SourceSettings
     from twind.model.messages import RawMessage
+    from twind.telemetry import Telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +50,27 @@ class AcknowledgingSource(LossySource, Protocol):
 
     def acknowledge(self, count: int) -> None:
         """Acknowledge the oldest `count` messages that `receive` returned and that are not acknowledged yet."""
+
+
+S = TypeVar("S", bound="SourceSettings")
+
+
+class SourceAdapter(Protocol[S]):
+    """What an entry point of the group `twind.sources` names: everything twind knows about one kind of source."""
+
+    @property
+    def settings(self) -> type[S]:
+        """The settings of one such source; its field `type` is a Literal that holds the entry point's name."""
+
+    def open(self, name: str, settings: S, *, instance: str, telemetry: Telemetry) -> LossySource | AcknowledgingSource:
+        """Make a source, not yet connected. Its type says whether it acknowledges."""
+
+    def acknowledges(self, settings: S) -> bool:
+        """Whether a source with these settings is an `AcknowledgingSource`."""
+
+    async def probe(self, name: str, settings: S, *, instance: str) -> str:
+        """Connect once, without disturbing a running daemon, and return one line that says what was found.
+
+        Raises:
+            TwindError: It cannot be reached or used; the message names the cause and the cure.
+        """
