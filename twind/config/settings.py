@@ -68,21 +68,24 @@ class PoseSettings(SettingsModel):
     """One sigma of a measured position [m]."""
     rotation_std_rad: Positive = 0.01
     """One sigma of a measured rotation [rad]."""
-    acceleration_noise: Positive = 5.0
+    acceleration_noise: Positive = 0.5
     """Spectral density (square root) of the acceleration that the filter expects [m/s^2/sqrt(Hz)]; larger follows faster."""
-    angular_acceleration_noise: Positive = 10.0
+    angular_acceleration_noise: Positive = 1.0
     """The same for rotation [rad/s^2/sqrt(Hz)]."""
 
 
 class JointSettings(SettingsModel):
     """Noise of joint streams."""
 
-    position_std_rad: Positive = 0.0003
-    """One sigma of a measured revolute position [rad]."""
+    position_std_rad: Positive = 0.001
+    """One sigma of a measured revolute position [rad]. More than the encoder's own: it also covers what the model lacks."""
     position_std_m: Positive = 0.0001
     """One sigma of a measured prismatic position [m]."""
-    jerk_noise: Positive = 1000.0
-    """Spectral density (square root) of the jerk that the filter expects [rad/s^3/sqrt(Hz)]; larger follows faster."""
+    jerk_noise: Positive = 500.0
+    """Spectral density (square root) of the jerk that the filter expects of revolute joints [rad/s^3/sqrt(Hz)]; larger follows
+    faster. The default follows a swinging pendulum at 10 rad/s; a slow arm is smoothed more with 10 to 50."""
+    jerk_noise_m: Positive = 50.0
+    """The same for prismatic joints [m/s^3/sqrt(Hz)]."""
     acceleration_tau_s: Positive = 0.5
     """Singer model: how long an acceleration lasts [s]."""
     stamp_std_ms: NotNegative = 0.1

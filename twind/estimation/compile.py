@@ -1,0 +1,34 @@
+"""The one place that says how kernels are compiled.
+
+`nogil` keeps the event loop alive while a batch runs in a thread; `error_model="numpy"` turns division by zero into inf and
+NaN, which the verdicts catch, instead of a raise. `fastmath` would compile those checks away, and `parallel` aborts the
+process when two threads enter: neither is used.
+
+A kernel's cache entry is keyed by the file that defines it. Kernels inline those they call from other files, so an edit of
+`quaternions.py` or `singer.py` takes effect in cached callers only once their own file is touched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numba
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
+
+KERNELS: list[Any] = []
+"""Every compiled kernel, in order of definition."""
+
+
+def kernel(function: _Function) -> _Function:
+    """Compile a function on first call, cached on disk where a cache place is writable."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    try:
+        compiled = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # numba: "no locator available": read-only installation and no NUMBA_CACHE_DIR
+        compiled = numba.njit(**options)(function)
+    KERNELS.append(compiled)
+    return compiled  # type: ignore[no-any-return]

@@ -1,0 +1,187 @@
+"""The joint bank: every joint of every robot, one Singer filter each, one kernel call per batch of messages."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twind.estimation.chi_square import chi_square_quantile
+from twind.estimation.joint_kernels import JOINT_ROW, ingest_joints, predict_joints
+from twind.model.time import NO_STAMP
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+_PRIOR_SPEED = 10.0  # rad/s or m/s, one sigma, where the asset declares no velocity limit
+_PRIOR_ACCELERATION = 300.0  # rad/s^2 or m/s^2, one sigma
+_TOP_SPEED = 50.0  # rad/s or m/s that mutually consistent samples may show, where the asset declares no velocity limit
+_TOP_ACCELERATION = 2000.0  # rad/s^2 or m/s^2, likewise
+
+
+class JointBank:
+    """Filters of `n_joints` joints.
+
+    Args:
+        n_joints: Rows of the bank, numbered as the topology numbers joints.
+        gate: Confidence of the chi-square gate.
+        coast_ns: How far beyond its newest sample a joint is predicted before it is held [ns].
+    """
+
+    def __init__(self, n_joints: int, *, gate: float = 0.999, coast_ns: int = 500_000_000) -> None:
+        self.n_joints = n_joints
+        self._gate = chi_square_quantile(gate, 1)
+        self._coast_ns = coast_ns
+        self._rows = np.zeros(n_joints, JOINT_ROW)
+        self._rows["t_ns"] = NO_STAMP
+        self._layout_start = np.zeros(1, np.int64)
+        self._layout_rows = np.zeros(0, np.int64)
+        self.configure(slice(None))
+
+    def __repr__(self) -> str:
+        """Show size and how many joints have been seen."""
+        seen = int(np.count_nonzero(self._rows["t_ns"] != NO_STAMP))
+        return f"<JointBank {seen}/{self.n_joints} joints seen, {self._layout_start.size - 1} layouts>"
+
+    def configure(
+        self,
+        rows: int | slice | NDArray[np.int64],
+        *,
+        position_std: ArrayLike = 1e-3,
+        jerk_noise: ArrayLike = 500.0,
+        tau_s: ArrayLike = 0.5,
+        stamp_std_s: ArrayLike = 1e-4,
+        modulus: ArrayLike = 0.0,
+        velocity_limit: ArrayLike = math.inf,
+        rest: ArrayLike = 0.0,
+    ) -> None:
+        """Set the noise and kind of some joints; scalars or one value per selected row. Their state is kept.
+
+        Args:
+            rows: Which joints.
+            position_std: One sigma of a measured position [rad or m].
+            jerk_noise: Square root of the jerk's spectral density [rad/s^3/sqrt(Hz) or m/...].
+            tau_s: How long an acceleration lasts [s]; infinite for constant acceleration.
+            stamp_std_s: One sigma of the jitter of device stamps [s].
+            modulus: What one turn measures where positions wrap (2 pi for a continuous joint) [rad]; 0 where they do not.
+            velocity_limit: What the asset declares [rad/s or m/s]; infinite when nothing.
+            rest: Position reported before the first sample [rad or m].
+        """
+        rows = slice(rows, rows + 1) if isinstance(rows, int) else rows
+        selected = self._rows[rows]
+        selected["r"] = np.square(position_std)
+        selected["q"] = np.square(jerk_noise)
+        selected["alpha"] = 1.0 / np.asarray(tau_s, np.float64)
+        selected["stamp_var"] = np.square(stamp_std_s)
+        selected["modulus"] = modulus
+        limit = np.asarray(velocity_limit, np.float64)
+        declared = np.isfinite(limit) & (limit > 0.0)
+        selected["prior_vv"] = np.square(np.where(declared, limit, _PRIOR_SPEED))
+        selected["prior_aa"] = _PRIOR_ACCELERATION**2
+        selected["top_speed"] = np.where(declared, 2.0 * limit, _TOP_SPEED)
+        selected["top_acceleration"] = _TOP_ACCELERATION
+        selected["rest"] = rest
+        self._rows[rows] = selected
+
+    def add_layout(self, indices: Sequence[int]) -> int:
+        """Register the joint rows that one kind of message is about, in its order; -1 passes an entry over.
+
+        Returns:
+            The number that names this layout in `ingest`.
+
+        Raises:
+            ValueError: An index is not a row of the bank.
+        """
+        rows = np.asarray(indices, np.int64)
+        if rows.size and (rows.min() < -1 or rows.max() >= self.n_joints):
+            raise ValueError(f"a layout names rows of 0..{self.n_joints - 1} or -1, not {rows.tolist()}")
+        self._layout_rows = np.concatenate([self._layout_rows, rows])
+        self._layout_start = np.append(self._layout_start, self._layout_rows.size)
+        return int(self._layout_start.size - 2)
+
+    def ingest(
+        self,
+        layout: NDArray[np.int32],
+        t_ns: NDArray[np.int64],
+        sigma_t: NDArray[np.float64],
+        skip: NDArray[np.uint8],
+        offset: NDArray[np.int64],
+        values: NDArray[np.float64],
+        verdict: NDArray[np.uint8],
+        nis: NDArray[np.float64],
+    ) -> None:
+        """Use M messages with K positions in all, in order of arrival.
+
+        Args:
+            layout: (M,) which layout each message has.
+            t_ns: (M,) stamps in the daemon's clock [ns].
+            sigma_t: (M,) one sigma of those stamps, beyond the device's own jitter [s].
+            skip: (M,) the clock's `Verdict`; a message that was not accepted gives it to all its joints.
+            offset: (M + 1,) where each message's positions begin in `values`.
+            values: (K,) positions [rad or m].
+            verdict: (K,) out: `Verdict` of each position, `NO_VERDICT` where the layout passes it over.
+            nis: (K,) out: normalised innovation squared, NaN where there was no prediction to compare with.
+
+        Raises:
+            ValueError: The columns do not fit together.
+        """
+        n = layout.shape[0]
+        if not t_ns.shape[0] == sigma_t.shape[0] == skip.shape[0] == n or offset.shape[0] != n + 1:
+            raise ValueError(f"not every column has {n} entries, one per message")
+        last = int(offset[-1])
+        if offset[0] < 0 or last > min(values.shape[0], verdict.shape[0], nis.shape[0]) or (offset[1:] < offset[:-1]).any():
+            raise ValueError(f"offsets up to {last} do not ascend, or exceed the value columns ({values.shape[0]} entries)")
+        if n == 0:
+            return
+        ingest_joints(
+            self._rows, self._layout_start, self._layout_rows, layout, t_ns, sigma_t, skip, offset, values, self._gate,
+            verdict, nis,
+        )  # fmt: skip
+
+    def predict(
+        self,
+        target_ns: NDArray[np.int64],
+        position: NDArray[np.float64],
+        velocity: NDArray[np.float64],
+        std: NDArray[np.float64],
+    ) -> None:
+        """Predict every joint to its own instant; reads the state, never changes it, never fails.
+
+        Beyond `coast_ns` after the newest sample the position is held (velocity 0) while the standard deviation grows on. A
+        joint never seen shows its rest position with an infinite standard deviation.
+
+        Args:
+            target_ns: (n_joints,) instants [ns]; `NO_STAMP` means the joint's own newest stamp.
+            position: (n_joints,) out [rad or m].
+            velocity: (n_joints,) out [rad/s or m/s].
+            std: (n_joints,) out: one sigma of the position [rad or m].
+
+        Raises:
+            ValueError: A column has not one entry per joint.
+        """
+        if not target_ns.shape == position.shape == velocity.shape == std.shape == self._rows.shape:
+            raise ValueError(f"every column needs {self.n_joints} entries")
+        predict_joints(self._rows, target_ns, self._coast_ns, position, velocity, std)
+
+    @property
+    def last_ns(self) -> NDArray[np.int64]:
+        """(n_joints,) stamp of the newest sample used [ns], `NO_STAMP` before the first. A view: copy what you keep."""
+        return self._rows["t_ns"]
+
+    @property
+    def resets(self) -> NDArray[np.int64]:
+        """(n_joints,) how often each joint was re-initialised after consistent rejections. A view: copy what you keep."""
+        return self._rows["resets"]
+
+    def warm_up(self) -> None:
+        """Compile every kernel this bank uses, without touching its state."""
+        bank = JointBank(1)
+        layout = bank.add_layout([0])
+        bank.ingest(
+            np.array([layout], np.int32), np.ones(1, np.int64), np.zeros(1), np.zeros(1, np.uint8),
+            np.array([0, 1], np.int64), np.zeros(1), np.zeros(1, np.uint8), np.zeros(1),
+        )  # fmt: skip
+        bank.predict(np.ones(1, np.int64), np.zeros(1), np.zeros(1), np.zeros(1))

@@ -1,0 +1,92 @@
+r"""The Singer model of a manoeuvring coordinate: acceleration is noise that forgets itself with time constant tau.
+
+State (p, v, a) with `a' = -alpha a + w`, alpha = 1/tau, w white with spectral density q [(m or rad)^2/s^5]:
+
+    F = [[1, T, f1], [0, 1, f2], [0, 0, f3]],   f1(s) = (exp(-alpha s) - 1 + alpha s) / alpha^2,
+                                                f2(s) = (1 - exp(-alpha s)) / alpha,   f3(s) = exp(-alpha s)
+    Q_ij = q * integral from 0 to T of f_i(s) f_j(s) ds
+
+R. A. Singer, "Estimating Optimal Tracking Filter Performance for Manned Maneuvering Targets", IEEE Trans. AES-6 (1970),
+eqs. 9 to 14; closed form also in Bar-Shalom, Li, Kirubarajan, "Estimation with Applications to Tracking and Navigation"
+(2001), section 8.2. The closed form cancels catastrophically for small alpha T, where its power series is used instead;
+alpha = 0 is then the constant-acceleration model.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from math import factorial
+
+import numpy as np
+
+from twind.estimation.compile import kernel
+
+_TERMS = 18
+_SHORT_TERMS = 8
+_SERIES_BELOW = 0.5  # alpha T; 18 terms are exact to float64 there
+_SHORT_BELOW = 0.02  # alpha T; 8 terms are exact to float64 there
+
+
+def _series() -> np.ndarray:
+    """Tabulate (8, terms) coefficients in alpha T of f1/T^2, f2/T, then Q11, Q12, Q13, Q22, Q23, Q33 over q T^(powers)."""
+
+    def term(order: int, k: int) -> Fraction:
+        return Fraction((-1) ** k, factorial(k + order))
+
+    table = [[term(2, n) for n in range(_TERMS)], [term(1, n) for n in range(_TERMS)]]
+    for first, second in ((2, 2), (2, 1), (2, 0), (1, 1), (1, 0), (0, 0)):
+        table.append(
+            [
+                sum((term(first, k) * term(second, n - k) for k in range(n + 1)), Fraction(0)) / (n + first + second + 1)
+                for n in range(_TERMS)
+            ]
+        )
+    return np.array([[float(value) for value in row] for row in table])
+
+
+_COEFFICIENTS = _series()
+
+
+@kernel
+def _horner(row: int, x: float, terms: int) -> float:
+    total: float = _COEFFICIENTS[row, terms - 1]
+    for n in range(terms - 2, -1, -1):
+        total = total * x + _COEFFICIENTS[row, n]
+    return total
+
+
+@kernel
+def singer(T: float, alpha: float) -> tuple[float, float, float, float, float, float, float, float, float]:
+    """Compute (F13, F23, F33, Q11, Q12, Q13, Q22, Q23, Q33) for `T >= 0` [s] and `alpha >= 0` [1/s], with q = 1."""
+    x = alpha * T
+    decay = math.exp(-x)
+    if x < _SERIES_BELOW:
+        terms = _SHORT_TERMS if x < _SHORT_BELOW else _TERMS
+        T2 = T * T
+        T3 = T2 * T
+        return (
+            T2 * _horner(0, x, terms),
+            T * _horner(1, x, terms),
+            decay,
+            T2 * T3 * _horner(2, x, terms),
+            T2 * T2 * _horner(3, x, terms),
+            T3 * _horner(4, x, terms),
+            T3 * _horner(5, x, terms),
+            T2 * _horner(6, x, terms),
+            T * _horner(7, x, terms),
+        )
+    decay2 = decay * decay
+    a2 = alpha * alpha
+    a3 = a2 * alpha
+    return (
+        (decay - 1.0 + x) / a2,
+        (1.0 - decay) / alpha,
+        decay,
+        (1.0 - decay2 + 2.0 * x + 2.0 * x * x * x / 3.0 - 2.0 * x * x - 4.0 * x * decay) / (2.0 * a2 * a3),
+        (decay2 + 1.0 - 2.0 * decay + 2.0 * x * decay - 2.0 * x + x * x) / (2.0 * a2 * a2),
+        (1.0 - decay2 - 2.0 * x * decay) / (2.0 * a3),
+        (4.0 * decay - 3.0 - decay2 + 2.0 * x) / (2.0 * a3),
+        (decay2 + 1.0 - 2.0 * decay) / (2.0 * a2),
+        (1.0 - decay2) / (2.0 * alpha),
+    )
