@@ -21,6 +21,8 @@ class Event:
     """Name of the counter metric without `twind_` and `_total`; empty: none."""
     labels: ClassVar[tuple[str, ...]] = ()
     """Fields that become metric labels."""
+    limited: ClassVar[bool] = True
+    """Whether repeats of the same event with the same labels are held back in the log (they are always counted)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,40 @@ class TaskRestarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TaskGivenUp(Event):
+    """A supervised task failed for good and is not started again."""
+
+    level = "error"
+    counter = "tasks_given_up"
+    labels = ("task",)
+    task: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLettersLost(Event):
+    """Refused inputs could not be kept as dead letters; they were counted as refused all the same."""
+
+    level = "error"
+    counter = "dead_letters_lost"
+    labels = ("reason",)
+    reason: str
+    """queue_full | write_failed"""
+    count: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopStalled(Event):
+    """The event loop stood still; `where` is the code that held it up, innermost call first."""
+
+    level = "warning"
+    counter = "event_loop_stalls"
+    seconds: float
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class StageWriteFailed(Event):
     """State could not be written to the stage or its snapshot."""
 
@@ -111,6 +147,7 @@ class StageWriteFailed(Event):
 class DaemonStarting(Event):
     """The daemon begins to start."""
 
+    limited = False
     instance: str
     version: str
 
@@ -119,6 +156,7 @@ class DaemonStarting(Event):
 class DaemonReady(Event):
     """Everything is started; samples are being processed."""
 
+    limited = False
     instance: str
     http: str
     robots: int
@@ -130,6 +168,7 @@ class DaemonReady(Event):
 class DaemonStopping(Event):
     """The daemon drains and stops."""
 
+    limited = False
     instance: str
     reason: str
 
@@ -138,6 +177,26 @@ class DaemonStopping(Event):
 class DaemonStopped(Event):
     """The daemon stopped; `unfinished` names what the deadline cut off."""
 
+    limited = False
     instance: str
     seconds: float
     unfinished: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DrainWaiting(Event):
+    """The drain goes on; `remaining` names the steps that are not done."""
+
+    limited = False
+    remaining: str
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class DrainStepFailed(Event):
+    """One step of the drain failed, or was cut off at the deadline."""
+
+    level = "error"
+    limited = False
+    step: str
+    error: str
