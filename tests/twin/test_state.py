@@ -23,7 +23,7 @@ def arm(name: str) -> Robot:
     joints = (
         Joint("slide", f"/{name}/slide", JointKind.PRISMATIC, 0, 0, 1, lower=-1.0, upper=1.0, rest=0.25),
         Joint("flange", f"/{name}/flange", JointKind.FIXED, 0, 1, 2),
-        Joint("finger", f"/{name}/finger", JointKind.PRISMATIC, 1, 2, 3, mimic=Mimic(0, -0.5, 0.1)),
+        Joint("finger", f"/{name}/finger", JointKind.PRISMATIC, 1, 2, 3, mimic=Mimic(0, -0.5, 0.1), rest=0.03),
     )
     return Robot(name, f"/{name}", links, joints)
 
@@ -81,7 +81,7 @@ def test_the_first_update_shows_everything_at_rest_and_lost() -> None:
     assert update is not None
     assert (update.seq, update.changed.tolist(), update.status.tolist()) == (1, [0, 1, 2, 3], [Status.LOST] * 4)
     assert update.stamp_ns.tolist() == [0] * 4
-    assert update.joint_position.tolist() == [0.25, 0.0, 0.1 - 0.125] * 2
+    assert update.joint_position.tolist() == [0.25, 0.0, 0.03] * 2
     assert update.joint_velocity.tolist() == [0.0] * 6
     assert update.joint_std.tolist() == [math.inf, 0.0, math.inf] * 2
     assert update.position[-2:].tolist() == [[7.0, 0.0, 0.0], [0.0, 3.0, 0.0]]
@@ -126,6 +126,18 @@ def test_a_mimic_joint_takes_position_velocity_and_sigma_from_the_limited_joint_
     assert update.joint_position[:3].tolist() == [1.0, 0.0, -0.4]
     assert update.joint_velocity[:3].tolist() == [2.0, 0.0, -1.0]
     assert update.joint_std[:3].tolist() == [0.5, 0.0, 0.25]
+
+
+def test_a_joint_that_nobody_measures_is_led_back_from_the_mimic_joint_that_somebody_does() -> None:
+    feed = Feed()
+    feed.sample(LEFT, T0, position=0.35, velocity=0.2)
+    feed.inputs["joint_sample_ns"][0] = NO_STAMP
+    update = feed.advance(T0)
+    assert update is not None
+    assert update.joint_position[:3] == pytest.approx([-0.5, 0.0, 0.35])
+    assert update.joint_velocity[:3] == pytest.approx([-0.4, 0.0, 0.2])
+    assert update.joint_std[:3] == pytest.approx([1.0, 0.0, 0.5])
+    assert update.joint_status[:3].tolist() == [Status.OK] * 3
 
 
 def test_only_entities_with_news_change_and_nothing_new_makes_no_update() -> None:

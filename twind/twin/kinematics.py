@@ -90,6 +90,25 @@ def _joint_pose(kind: int, motion: Floats, joint: int, q: float) -> tuple[Vector
 
 
 @kernel
+def lead_back(tables: Tables, changed: Ints, sample_ns: Ints, sampled_status: Bytes, estimate: Floats) -> None:
+    """Give a joint that nobody measures, but whose mimic joint somebody does, the estimate that follows from the mimic joint.
+
+    Assets and drivers do not always agree on which of two coupled fingers leads. `estimate` (3, J), `sample_ns` (J,) and
+    `sampled_status` (J,) are completed in place, for the `changed` entities.
+    """
+    for entity in changed:
+        for place in range(tables.first_joint[entity + 1] - 1, tables.first_joint[entity] - 1, -1):
+            joint = tables.order[place]
+            leader, factor = tables.leader[joint], tables.multiplier[joint]
+            if leader >= 0 and factor != 0.0 and sample_ns[leader] == NO_STAMP and sample_ns[joint] != NO_STAMP:
+                estimate[0, leader] = (estimate[0, joint] - tables.offset[joint]) / factor
+                estimate[1, leader] = estimate[1, joint] / factor
+                estimate[2, leader] = estimate[2, joint] / abs(factor)
+                sample_ns[leader] = sample_ns[joint]
+                sampled_status[leader] = sampled_status[joint]
+
+
+@kernel
 def settle_joints(
     tables: Tables,
     changed: Ints,
@@ -105,8 +124,8 @@ def settle_joints(
     """Turn estimates into the joint state that is shown, for the `changed` entities: rest, mimic, then limits.
 
     `estimate` (3, J) holds position, velocity and sigma of the position, `sampled_status` (J,) goes by each joint's own age.
-    The last four arrays (J,) are written. A joint that was never sampled stands at rest with an infinite sigma; a fixed one is
-    as good as its robot; a mimic joint takes everything from the joint it follows.
+    The last four arrays (J,) are written. A joint that was never sampled stands as authored, even beyond its limits, with an
+    infinite sigma; a fixed one is as good as its robot; a mimic joint takes everything from the joint it follows.
     """
     for entity in changed:
         for place in range(tables.first_joint[entity], tables.first_joint[entity + 1]):
@@ -117,14 +136,17 @@ def settle_joints(
                 status[joint] = entity_status[entity]
                 continue
             if leader >= 0:
+                sample_ns[joint] = sample_ns[leader]
+            if sample_ns[joint] == NO_STAMP:
+                position[joint], velocity[joint], std[joint] = tables.rest[joint], 0.0, math.inf
+                status[joint] = _LOST
+                continue
+            if leader >= 0:
                 factor = tables.multiplier[joint]
                 position[joint] = factor * position[leader] + tables.offset[joint]
                 velocity[joint] = factor * velocity[leader]
-                std[joint] = abs(factor) * std[leader] if factor != 0.0 else 0.0
+                std[joint] = abs(factor) * std[leader]
                 status[joint] = status[leader]
-            elif sample_ns[joint] == NO_STAMP:
-                position[joint], velocity[joint], std[joint] = tables.rest[joint], 0.0, math.inf
-                status[joint] = _LOST
             else:
                 position[joint], velocity[joint], std[joint] = estimate[0, joint], estimate[1, joint], estimate[2, joint]
                 status[joint] = sampled_status[joint]
@@ -218,6 +240,7 @@ def move(
     local_orient: Floats,
 ) -> None:
     """Settle the joints, place the frames and hang them, for the `changed` entities, in one call (each costs 5 us)."""
+    lead_back(tables, changed, sample_ns, sampled_status, estimate)
     settle_joints(
         tables,
         changed,
