@@ -18,8 +18,19 @@ from pydantic import (
 
 from twind.model.routes import TopicPattern
 
-Secret = SecretStr
-"""A value that prints as `********` everywhere; `.get_secret_value()` is the one way to read it."""
+MASK = "********"
+"""What is shown in the place of a secret."""
+
+
+class Secret(SecretStr):
+    """A value that prints as `********` everywhere; `.get_secret_value()` is the one way to read it."""
+
+    def __str__(self) -> str:
+        """Mask the value."""
+        return MASK
+
+    def __repr__(self) -> str:
+        return f"Secret('{MASK}')"
 
 
 class SettingsModel(BaseModel):
@@ -33,17 +44,19 @@ class SettingsModel(BaseModel):
     @classmethod
     def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse `true` where a number is meant; pydantic alone would read it as 1."""
-        if isinstance(value, bool) and info.field_name and not _mentions(bool, cls.model_fields[info.field_name].annotation):
-            msg = f"must not be {str(value).lower()}"
-            raise ValueError(msg)
+        if isinstance(value, bool) and info.field_name:
+            annotation = cls.model_fields[info.field_name].annotation
+            if not _mentions(bool, annotation) and (_mentions(float, annotation) or _mentions(int, annotation)):
+                msg = f"must be a number, not {str(value).lower()}"
+                raise ValueError(msg)
         return value
 
 
 def _mentions(wanted: type, annotation: Any) -> bool:
     """Whether a type, or an argument of it, or a value of a Literal, is of the wanted type."""
     return (
-        annotation in (wanted, Any)
-        or isinstance(annotation, wanted)
+        annotation is wanted
+        or type(annotation) is wanted
         or any(_mentions(wanted, argument) for argument in get_args(annotation))
     )
 
