@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 # A `_created` gauge beside every counter would double the series of each scrape and nobody reads them.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,30 @@ class SourceDisconnected(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SourceRefused(Event):
+    """The far side refuses this client, for a reason that a human must cure; trying goes on."""
+
+    level = "error"
+    counter = "source_refusals"
+    labels = ("source",)
+    source: str
+    address: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionRefused(Event):
+    """The far side does not grant a subscription, or grants less than was asked for."""
+
+    level = "error"
+    counter = "subscriptions_refused"
+    labels = ("source",)
+    source: str
+    topic: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MessagesDropped(Event):
     """Messages were lost because a queue had no room."""
 
