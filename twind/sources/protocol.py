@@ -29,7 +29,7 @@ class LossySource(Protocol):
     name: str
 
     async def run(self) -> None:
-        """Keep the connection up, for ever; reconnecting is this method's own work. Ends only by cancellation."""
+        """Keep the connection up; reconnecting is this method's own work. Ends by cancellation, or after `stop`."""
 
     async def receive(self, max_messages: int) -> list[RawMessage]:
         """Wait for at least one message, then return at most `max_messages`, in order of arrival."""
@@ -37,11 +37,14 @@ class LossySource(Protocol):
     def health(self) -> SourceHealth:
         """Say whether the source is connected now."""
 
-    async def aclose(self) -> None:
-        """Stop taking messages and disconnect in good order. What was received can still be taken by `receive`.
+    def stop(self) -> None:
+        """Take no more messages. What has arrived can still be taken, and acknowledged, until `aclose`.
 
         Afterwards `receive` returns an empty list instead of waiting, once everything was taken.
         """
+
+    async def aclose(self) -> None:
+        """Stop, send the acknowledgements that are due, and disconnect in good order. Must be called in any case."""
 
 
 @runtime_checkable

@@ -1,0 +1,54 @@
+"""What the entry point `mqtt` names."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from twind.api import PermanentError
+from twind_mqtt.link import Link
+from twind_mqtt.settings import MqttSettings
+from twind_mqtt.source import AcknowledgingMqttSource, LossyMqttSource
+
+if TYPE_CHECKING:
+    from twind.api import Telemetry
+
+
+class MqttAdapter:
+    """Opens and probes MQTT sources."""
+
+    settings = MqttSettings
+
+    def open(self, name: str, settings: MqttSettings, *, instance: str, telemetry: Telemetry) -> LossyMqttSource:
+        """Make a source, not yet connected: an `AcknowledgingMqttSource` for QoS 1."""
+        kind = AcknowledgingMqttSource if self.acknowledges(settings) else LossyMqttSource
+        return kind(name, settings, instance=instance, telemetry=telemetry)
+
+    def acknowledges(self, settings: MqttSettings) -> bool:
+        """Whether a source with these settings acknowledges what was processed."""
+        return settings.qos == 1
+
+    async def probe(self, name: str, settings: MqttSettings, *, instance: str) -> str:
+        """Connect under a throw-away client id, subscribe, disconnect, and say what was found.
+
+        Raises:
+            RetryableError: The broker cannot be reached now.
+            PermanentError: It refuses the client or a subscription, or its certificate is not trusted.
+        """
+        # A clean session under another name leaves that of a running daemon alone.
+        probing = settings.model_copy(update={"clean_session": True})
+        client_id = f"{settings.client_id_of(name, instance=instance)}-check-{secrets.token_hex(4)}"
+        link = await Link.open(probing, client_id=client_id, on_message=lambda *_: None)
+        try:
+            link.subscribe(settings.filters, qos=settings.qos)
+            answers = await link.subscribed(timeout_s=settings.connect_timeout_s)
+        finally:
+            await link.aclose()
+        problems = [f"subscription to {topic!r}: {problem}" for topic, problem in answers.items() if problem]
+        if problems:
+            raise PermanentError("; ".join(problems))
+        granted = "1 subscription" if len(answers) == 1 else f"{len(answers)} subscriptions"
+        return f"connected to {settings.url} with MQTT {settings.protocol}; {granted} granted with QoS {settings.qos}"
+
+
+adapter = MqttAdapter()
