@@ -136,6 +136,10 @@ class Sensor:
         """Return the number of the block that holds the instant `t_s` [s]."""
         return max(0, math.floor((t_s - self._first_s) * self._rate_hz / self._count))
 
+    def block_start(self, number: int) -> float:
+        """Return when block `number` begins [s]."""
+        return self._first_s + number * self._count / self._rate_hz
+
     def block(self, number: int) -> Block:
         """Measure one block of messages, numbered from 0."""
         faults, count = self.imperfections, self._count
