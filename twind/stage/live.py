@@ -1,0 +1,152 @@
+"""The live stage: the user's stage, and over it one anonymous layer that shows the twin's state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from pxr import Sdf, Usd
+
+from twind.model.errors import StageError
+from twind.stage.discover import discover_stage
+from twind.stage.joints import si_per_unit, state_instance
+from twind.stage.opening import collected_diagnostics, open_stage
+from twind.stage.space import Space
+from twind.stage.structure import AGE, QUALITY, SEQ, TIME, author
+
+if TYPE_CHECKING:
+    from twind.model.state import Update
+    from twind.model.topology import Pose, Topology
+
+SCHEMA_VERSION = 1
+"""Version of what the live layer holds; a reader refuses a higher one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the composed stage says about one entity, in SI units."""
+
+    id: str
+    time_s: float
+    """The instant that the state is for [s since the epoch], 0 before the first sample."""
+    seq: int
+    age_s: float
+    """Age of the newest sample when this was written [s], -1 before the first."""
+    quality: str
+    positions: dict[str, float]
+    """Joint positions by joint name [rad or m]; single precision, as the schema has it."""
+    velocities: dict[str, float]
+    """Joint velocities by joint name [rad/s or m/s]."""
+    poses: dict[str, Pose]
+    """World poses by prim path [m], of a robot's links or of the object."""
+
+
+class LiveStage:
+    """A stage with its live layer. pxr is not thread-safe here: all calls come from one thread (see `StageThread`)."""
+
+    def __init__(self, stage: Any, topology: Topology, *, instance: str) -> None:
+        self.topology = topology
+        self.instance = instance
+        self._stage = stage
+        self._layer = Sdf.Layer.CreateAnonymous(f"twind-{instance}.usda")
+        self._layer.customLayerData = {"twind": {"instance": instance, "schemaVersion": SCHEMA_VERSION}}
+        with collected_diagnostics():
+            self._writer = author(self._layer, stage, topology)
+            # Sublayers of the session layer are stronger than every layer of the user's, and are never saved with them.
+            stage.GetSessionLayer().subLayerPaths.insert(0, self._layer.identifier)
+
+    @classmethod
+    def open(cls, root: str, *, instance: str) -> Self:
+        """Open a stage, discover its twin and put a live layer over it; the stage's own layers are only read.
+
+        Raises:
+            StageError: The stage cannot be opened completely, is ambiguous, or holds a prim that cannot be moved.
+        """
+        stage, warnings = open_stage(root)
+        return cls(stage, discover_stage(stage, root=root, warnings=warnings), instance=instance)
+
+    @classmethod
+    def over(cls, stage: Any, *, instance: str) -> Self:
+        """Put a live layer over an open `Usd.Stage`.
+
+        Raises:
+            StageError: The stage is ambiguous, or holds a prim that cannot be moved.
+        """
+        return cls(stage, discover_stage(stage), instance=instance)
+
+    def __repr__(self) -> str:
+        """Show what it is and whether it is open."""
+        state = "closed" if self._stage is None else "open"
+        return f"<LiveStage {self.instance} {state}: {len(self.topology.entities)} entities of {self.topology.root}>"
+
+    @property
+    def stage(self) -> Any:
+        """The composed `Usd.Stage`.
+
+        Raises:
+            StageError: It is closed.
+        """
+        if self._stage is None:
+            raise StageError(f"the live stage over {self.topology.root} is closed")
+        return self._stage
+
+    @property
+    def layer(self) -> Any:
+        """The live `Sdf.Layer`."""
+        return self._layer
+
+    def write(self, update: Update) -> int:
+        """Show an update: every changed entity, in one change block; return the number of values written.
+
+        Raises:
+            StageError: pxr refused a value.
+        """
+        return self._writer.write(update)
+
+    def layer_text(self) -> str:
+        """Return the live layer as `.usda` text."""
+        text: str = self._layer.ExportToString()
+        return text
+
+    def read_back(self, entity_id: str) -> Reading:
+        """Read one entity from the composed stage.
+
+        Raises:
+            KeyError: There is no such entity.
+        """
+        stage, topology = self.stage, self.topology
+        index = topology.entity_index[entity_id]
+        one = topology.entities[index]
+        space = Space(stage)
+        robot = topology.robots[index] if index < len(topology.robots) else None
+        positions: dict[str, float] = {}
+        velocities: dict[str, float] = {}
+        for joint in () if robot is None else robot.joints:
+            if joint.movable:
+                unit = si_per_unit(joint.kind, topology.meters_per_unit)
+                state = f"state:{state_instance(joint.kind)}:physics"
+                positions[joint.name] = _value(stage, joint.prim, f"{state}:position") * unit
+                velocities[joint.name] = _value(stage, joint.prim, f"{state}:velocity") * unit
+        bodies = [one.prim] if robot is None else [link.prim for link in robot.links]
+        return Reading(
+            id=entity_id,
+            time_s=_value(stage, one.prim, TIME),
+            seq=_value(stage, one.prim, SEQ),
+            age_s=_value(stage, one.prim, AGE),
+            quality=str(_value(stage, one.prim, QUALITY)),
+            positions=positions,
+            velocities=velocities,
+            poses={prim: space.pose(stage.GetPrimAtPath(prim)) for prim in bodies},
+        )
+
+    def close(self) -> None:
+        """Take the live layer off the stage and let the stage go; closing twice is fine."""
+        if self._stage is not None:
+            paths = self._stage.GetSessionLayer().subLayerPaths
+            if self._layer.identifier in paths:
+                paths.remove(self._layer.identifier)
+            self._stage = None
+
+
+def _value(stage: Any, prim: str, name: str) -> Any:
+    return stage.GetPrimAtPath(prim).GetAttribute(name).Get(Usd.TimeCode.Default())

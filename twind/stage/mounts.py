@@ -1,0 +1,62 @@
+"""What a moving prim's local transform is relative to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pxr import UsdGeom
+
+from twind.model.topology import Mount, Pose
+from twind.stage.poses import relative
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from twind.stage.notes import Notes
+    from twind.stage.space import Space
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """A prim that is moved at run time."""
+
+    entity: str
+    """Prim path of its robot or object."""
+    frame: int
+    """Its index within the robot's links."""
+    pose: Pose
+    """World pose as authored [m]."""
+
+
+def carrier(prim: Any, movers: Mapping[Any, Mover]) -> Mover | None:
+    """Return the nearest USD ancestor that is moved and carries this prim, None when what it hangs on stands still."""
+    while not _resets(prim):
+        prim = prim.GetParent()
+        if not prim or prim.IsPseudoRoot():
+            break
+        mover = movers.get(prim.GetPath())
+        if mover is not None:
+            return mover
+    return None
+
+
+def find_mount(prim: Any, movers: Mapping[Any, Mover], space: Space, notes: Notes) -> Mount:
+    """Return how a prim's local transform relates to its carrier, or to the world."""
+    per_metre = 1 / space.meters_per_unit
+    if _resets(prim):
+        return Mount(units_per_metre=per_metre)
+    parent = space.placement(prim.GetParent())
+    if not (parent.upright and parent.even):
+        notes.add(prim, "the scale above it is uneven, mirrored or sheared; its position is written as if it were even")
+    mean = sum(parent.scale) / 3
+    on = carrier(prim, movers)
+    return Mount(
+        frame=-1 if on is None else on.frame,
+        pose=parent.pose if on is None else relative(on.pose, parent.pose),
+        units_per_metre=per_metre / mean if mean > 0 else per_metre,
+    )
+
+
+def _resets(prim: Any) -> bool:
+    return bool(prim.IsA(UsdGeom.Xformable) and UsdGeom.Xformable(prim).GetResetXformStack())

@@ -1,0 +1,89 @@
+"""How a prim's transform is spelled, and how the live layer overrides it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pxr import Gf, Sdf, Usd, UsdGeom
+
+from twind.model.errors import StageError
+from twind.stage.space import Placement, placement
+
+if TYPE_CHECKING:
+    from twind.model.topology import Pose, Vec3
+
+TRANSLATE, ORIENT, SCALE, TRANSFORM = "xformOp:translate", "xformOp:orient", "xformOp:scale", "xformOp:transform"
+ORDER, RESET = "xformOpOrder", "!resetXformStack!"
+_PRECISIONS = {
+    TRANSLATE: (Sdf.ValueTypeNames.Double3, Sdf.ValueTypeNames.Float3, Sdf.ValueTypeNames.Half3),
+    ORIENT: (Sdf.ValueTypeNames.Quatf, Sdf.ValueTypeNames.Quatd, Sdf.ValueTypeNames.Quath),
+    SCALE: (Sdf.ValueTypeNames.Float3, Sdf.ValueTypeNames.Double3, Sdf.ValueTypeNames.Half3),
+}
+"""Types that each op may have; the first is what a new one gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ops:
+    """How one prim's transform is written."""
+
+    types: dict[str, Any]
+    """Value type of each op that is written: translate and orient, or transform."""
+    order: tuple[str, ...] | None
+    """A new op order to author once; None leaves the prim's own."""
+    scale: Vec3
+    """The prim's own scale, which stays as it is."""
+    local: Pose
+    """Local transform as authored, in stage units."""
+
+
+def plan_ops(prim: Any) -> Ops:
+    """Decide how to override a prim's transform.
+
+    `translate, orient` with or without `scale` is kept, and so is a lone `transform`. Anything else (Euler angles, pivots, no
+    ops at all) is replaced in the live layer by `translate, orient` and, where there is one, `scale`.
+
+    Raises:
+        StageError: The prim's own transform shears or mirrors, so that no translation, rotation and scale equal it.
+    """
+    xformable = UsdGeom.Xformable(prim)
+    names = [str(op.GetOpName()) for op in xformable.GetOrderedXformOps()]
+    local = placement(xformable.GetLocalTransformation(Usd.TimeCode.EarliestTime()), 1.0)
+    if not local.upright:
+        raise StageError(f"{prim.GetPath()}: its own transform shears or mirrors; give it translate, orient and scale ops")
+    if names == [TRANSFORM]:
+        return Ops({TRANSFORM: Sdf.ValueTypeNames.Matrix4d}, None, local.scale, local.pose)
+    types = {name: _type(prim, name) for name in (TRANSLATE, ORIENT)}
+    if names in ([TRANSLATE, ORIENT], [TRANSLATE, ORIENT, SCALE]):
+        return Ops(types, None, local.scale, local.pose)
+    order = [RESET] if xformable.GetResetXformStack() else []
+    order += [TRANSLATE, ORIENT]
+    if not _is_one(local):
+        order.append(SCALE)
+        types[SCALE] = _type(prim, SCALE)
+    return Ops(types, tuple(order), local.scale, local.pose)
+
+
+def initial_values(ops: Ops) -> dict[str, Any]:
+    """Return the value of each op at the authored transform."""
+    w, x, y, z = ops.local.orientation
+    rotation = Gf.Quatd(w, x, y, z)
+    matrix = Gf.Matrix4d().SetScale(Gf.Vec3d(*ops.scale)) * Gf.Matrix4d().SetRotate(rotation)
+    matrix.SetTranslateOnly(Gf.Vec3d(*ops.local.position))
+    values = {
+        TRANSLATE: Gf.Vec3d(*ops.local.position),
+        ORIENT: rotation,
+        SCALE: Gf.Vec3d(*ops.scale),
+        TRANSFORM: matrix,
+    }
+    return {name: type_name.type.pythonClass(values[name]) for name, type_name in ops.types.items()}
+
+
+def _type(prim: Any, name: str) -> Any:
+    attribute = prim.GetAttribute(name)
+    existing = attribute.GetTypeName() if attribute else None
+    return existing if existing in _PRECISIONS[name] else _PRECISIONS[name][0]
+
+
+def _is_one(local: Placement) -> bool:
+    return max(abs(part - 1.0) for part in local.scale) < 1e-9  # noqa: PLR2004  (exactly one, but for rounding)
