@@ -1,0 +1,201 @@
+"""Keeps refused inputs in a bounded folder, so that somebody can look at what a robot really sent."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from twind.telemetry.events import DeadLettersLost
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from twind.model.messages import RawMessage
+    from twind.telemetry import Telemetry
+
+MAX_PAYLOAD_BYTES = 65_536
+"""A longer payload is cut; its real size is kept beside it."""
+
+_FILE = re.compile(r"dead-letters-(\d{8,})\.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One refused input. In the file, `payload` is base64."""
+
+    receive_ns: int
+    source: str
+    topic: str
+    reason: str
+    detail: str
+    payload_bytes: int
+    """Size as received; larger than `payload` when that was cut."""
+    payload: bytes
+
+
+class DeadLetterFiles:
+    """The files: `dead-letters-NUMBER.jsonl`, one JSON object a line, readable by their owner only.
+
+    A file that is full is followed by the next number; the oldest are deleted beyond `max_files` or `max_bytes` in all.
+    """
+
+    def __init__(self, folder: Path, *, max_files: int, max_bytes: int) -> None:
+        self._folder = folder
+        self._max_files = max_files
+        self._max_bytes = max_bytes
+        self._file_bytes = max(1, max_bytes // max_files)
+
+    def append(self, letters: list[DeadLetter]) -> None:
+        """Append lines, in files of bounded size.
+
+        Raises:
+            OSError: A file cannot be written; what was written of the unfinished line is taken back.
+        """
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        numbers = self._numbers()
+        number = numbers[-1] if numbers else 1
+        chunk = bytearray()
+        room = self._file_bytes - self._size(number)
+        for letter in letters:
+            line = _line(letter)
+            if len(chunk) + len(line) > room and (chunk or room < self._file_bytes):
+                self._write(number, chunk)
+                number, chunk, room = number + 1, bytearray(), self._file_bytes
+            chunk += line
+        self._write(number, chunk)
+
+    def _write(self, number: int, data: bytes | bytearray) -> None:
+        if not data:
+            return
+        self._make_room(number, len(data))
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self._path(number), flags, 0o600)
+        try:
+            before = os.fstat(descriptor).st_size
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+            except OSError:
+                os.ftruncate(descriptor, before)
+                raise
+        finally:
+            os.close(descriptor)
+
+    def _make_room(self, number: int, arriving: int) -> None:
+        """Delete the oldest files until `arriving` bytes fit beside the rest in file `number`."""
+        others = [other for other in self._numbers() if other != number]
+        total = sum(map(self._size, others)) + self._size(number) + arriving
+        while others and (len(others) + 1 > self._max_files or total > self._max_bytes):
+            oldest = others.pop(0)
+            total -= self._size(oldest)
+            self._path(oldest).unlink(missing_ok=True)
+
+    def _numbers(self) -> list[int]:
+        return sorted(int(match[1]) for entry in os.scandir(self._folder) if (match := _FILE.fullmatch(entry.name)))
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"dead-letters-{number:08d}.jsonl"
+
+    def _size(self, number: int) -> int:
+        try:
+            return self._path(number).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+
+class DeadLetters:
+    """The bounded queue in front of the files. `offer` never waits; `run` writes in a thread, a batch at a time."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        telemetry: Telemetry,
+        max_files: int = 8,
+        max_bytes: int = 64 * 2**20,
+        max_pending: int = 1000,
+        max_pending_bytes: int = 8 * 2**20,
+        interval_s: float = 0.5,
+    ) -> None:
+        self.kept = 0
+        """Letters written."""
+        self.lost = 0
+        """Letters that could not be kept."""
+        self._files = DeadLetterFiles(folder, max_files=max_files, max_bytes=max_bytes)
+        self._telemetry = telemetry
+        self._max_pending = max_pending
+        self._max_pending_bytes = max_pending_bytes
+        self._interval_s = interval_s
+        self._pending: list[DeadLetter] = []
+        self._pending_bytes = 0
+        self._overflow = 0
+        self._offered = asyncio.Event()
+        self._writing = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        """Show what waits, what was kept and what was lost."""
+        return f"<DeadLetters {len(self._pending)} pending, {self.kept} kept, {self.lost} lost>"
+
+    def offer(self, message: RawMessage, *, source: str, reason: str, detail: str = "") -> None:
+        """Keep one refused message, if there is room for it now."""
+        size = min(len(message.payload), MAX_PAYLOAD_BYTES)
+        if len(self._pending) >= self._max_pending or self._pending_bytes + size > self._max_pending_bytes:
+            self._overflow += 1
+        else:
+            payload = message.payload[:MAX_PAYLOAD_BYTES]
+            letter = DeadLetter(message.receive_ns, source, message.topic, reason, detail, len(message.payload), payload)
+            self._pending.append(letter)
+            self._pending_bytes += size
+        self._offered.set()
+
+    async def run(self) -> None:
+        """Write what is offered, for ever, at most once per `interval_s`. Ends only by cancellation; then call `flush`."""
+        while True:
+            await self._offered.wait()
+            await self.flush()
+            await asyncio.sleep(self._interval_s)
+
+    async def flush(self) -> None:
+        """Write everything offered so far."""
+        async with self._writing:
+            self._offered.clear()
+            letters, self._pending, self._pending_bytes = self._pending, [], 0
+            overflow, self._overflow = self._overflow, 0
+            if overflow:
+                self._lose("queue_full", overflow, "")
+            if letters:
+                # Shielded: a thread cannot be cancelled, and its outcome must be counted whatever becomes of this task.
+                await asyncio.shield(asyncio.ensure_future(self._append(letters)))
+
+    async def _append(self, letters: list[DeadLetter]) -> None:
+        try:
+            await asyncio.to_thread(self._files.append, letters)
+        except OSError as error:
+            self._lose("write_failed", len(letters), str(error))
+        else:
+            self.kept += len(letters)
+
+    def _lose(self, reason: str, count: int, error: str) -> None:
+        self.lost += count
+        self._telemetry.emit(DeadLettersLost(reason=reason, count=count, error=error))
+
+
+def _line(letter: DeadLetter) -> bytes:
+    record = {
+        "receive_ns": letter.receive_ns,
+        "source": letter.source,
+        "topic": letter.topic,
+        "reason": letter.reason,
+        "detail": letter.detail,
+        "payload_bytes": letter.payload_bytes,
+        "truncated": letter.payload_bytes > len(letter.payload),
+        "payload": base64.b64encode(letter.payload).decode(),
+    }
+    return msgspec.json.encode(record) + b"\n"

@@ -1,0 +1,6 @@
+"""The one HTTP listener: probes, metrics, API and page. Knows the rest of the daemon only through `Views`."""
+
+from twind.runtime.http.server import HttpServer
+from twind.runtime.http.views import Views
+
+__all__ = ["HttpServer", "Views"]

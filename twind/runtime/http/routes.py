@@ -1,0 +1,79 @@
+"""The routes: probes, metrics, API, page."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from twind.runtime.http import answers, page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp.typedefs import Handler
+
+    from twind.runtime.health import Health, Probe
+    from twind.runtime.http.views import Views
+
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def add_routes(app: web.Application, views: Views) -> None:
+    """Add every route under its bounded name. GET and HEAD only."""
+    api = _Api(views)
+    router = app.router
+    router.add_get("/", api.page, name="page")
+    router.add_get("/livez", api.probe(lambda health: health.live), name="livez")
+    router.add_get("/readyz", api.probe(lambda health: health.ready), name="readyz")
+    router.add_get("/startupz", api.probe(lambda health: health.started), name="startupz")
+    router.add_get("/metrics", api.metrics, name="metrics")
+    router.add_get("/api/v1/status", api.status, name="status")
+    router.add_get("/api/v1/entities", api.entities, name="entities")
+    router.add_get("/api/v1/entities/{id:.+}", api.entity, name="entity")
+
+
+class _Api:
+    def __init__(self, views: Views) -> None:
+        self._views = views
+
+    def probe(self, select: Callable[[Health], Probe]) -> Handler:
+        async def handler(request: web.Request) -> web.Response:
+            probe = select(self._views.health())
+            status = 200 if probe.ok else 503
+            if answers.prefers_json(request):
+                return answers.as_json({"ok": probe.ok, "reasons": probe.reasons}, status=status)
+            return answers.as_text("".join(f"{line}\n" for line in probe.reasons or ("ok",)), status=status)
+
+        return handler
+
+    async def metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(body=self._views.metrics(), headers={"Content-Type": _METRICS_TYPE})
+
+    async def status(self, _request: web.Request) -> web.Response:
+        return answers.as_json(self._views.status())
+
+    async def entities(self, _request: web.Request) -> web.Response:
+        if not self._views.health().started.ok:
+            return _not_started()
+        return answers.as_json({"entities": self._views.entities()})
+
+    async def entity(self, request: web.Request) -> web.Response:
+        if not self._views.health().started.ok:
+            return _not_started()
+        entity_id = request.match_info["id"]
+        document = self._views.entity(entity_id)
+        if document is not None:
+            return answers.as_json(document)
+        known = [str(entity["id"]) for entity in self._views.entities()]
+        close = difflib.get_close_matches(entity_id[:100], known)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return answers.error(404, f"no entity has the id {entity_id[:100]!r}{hint}", did_you_mean=close)
+
+    async def page(self, _request: web.Request) -> web.Response:
+        return web.Response(body=page.BODY, content_type="text/html", charset="utf-8", headers=page.HEADERS)
+
+
+def _not_started() -> web.Response:
+    return answers.error(503, "start-up is not finished", headers={"Retry-After": "1"})

@@ -1,0 +1,27 @@
+"""What the listener may ask of the daemon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from twind.runtime.health import Health
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Functions that answer at once, on the event loop. What they return is encoded as JSON; NaN and infinity become null."""
+
+    health: Callable[[], Health]
+    """The answers of the three probes, now."""
+    status: Callable[[], object]
+    """The document of `/api/v1/status` (`StatusDocument`)."""
+    entities: Callable[[], Sequence[Mapping[str, object]]]
+    """The documents of `/api/v1/entities`; only asked once start-up is done."""
+    entity: Callable[[str], Mapping[str, object] | None]
+    """The document of one entity, or None when there is no such id; only asked once start-up is done."""
+    metrics: Callable[[], bytes]
+    """All metrics in the Prometheus text format."""
