@@ -79,6 +79,7 @@ class Estimators:
         owner = np.repeat(np.arange(len(topology.robots)), np.diff(topology.first_joint))
         self._owner: Ints = owner.astype(np.int64)
         """(J,) entity of each joint."""
+        self._resets = {"joint": self.joints.resets.copy(), "pose": self.poses.resets.copy()}
 
     def _configure(self, settings: EstimationSettings) -> None:
         for index, entity in enumerate(self._topology.entities):
@@ -103,6 +104,8 @@ class Estimators:
                     tau_s=joints.acceleration_tau_s,
                     stamp_std_s=joints.stamp_std_ms * 1e-3,
                     modulus=2 * math.pi if joint.kind is JointKind.CONTINUOUS else 0.0,
+                    velocity_limit=joint.velocity_limit,
+                    rest=joint.rest,
                 )
 
     def warm_up(self) -> None:
@@ -171,6 +174,18 @@ class Estimators:
         )
         return mapped, sigma, skip
 
+    def new_resets(self) -> list[tuple[str, str, int]]:
+        """Return (kind, entity id, how many) for estimates that were started anew since the last call."""
+        found = []
+        for kind, bank, owner in (("joint", self.joints, self._owner), ("pose", self.poses, None)):
+            since = bank.resets - self._resets[kind]
+            if since.any():
+                self._resets[kind] = bank.resets.copy()
+                for row in np.flatnonzero(since):
+                    entity = self._topology.entities[row if owner is None else owner[row]]
+                    found.append((kind, entity.id, int(since[row])))
+        return found
+
     def predict(self, now_ns: int, predict_after_ns: int) -> Prediction:
         """Predict every entity to the stamp of its newest sample, or to `now - predict_after` where that is later.
 
@@ -201,4 +216,4 @@ class Estimators:
 
 
 def _used(verdicts: Bytes) -> NDArray[np.bool_]:
-    return (verdicts == Verdict.ACCEPTED) | (verdicts == Verdict.RESET)
+    return np.isin(verdicts, (Verdict.ACCEPTED, Verdict.RESET))

@@ -44,13 +44,10 @@ class BatchReport:
     """Stamps, in the daemon's clock, of the messages that changed an estimate [ns]."""
 
 
-OnRefused = Callable[["RawMessage", RefusedInput], None] if TYPE_CHECKING else object
-
-
 class Feed:
     """The way of one source's messages into the estimators."""
 
-    def __init__(self, bindings: Bindings, estimators: Estimators, *, on_refused: OnRefused) -> None:
+    def __init__(self, bindings: Bindings, estimators: Estimators, *, on_refused: Callable[[RawMessage, RefusedInput], None]) -> None:
         self._bindings = bindings
         self._estimators = estimators
         self._on_refused = on_refused

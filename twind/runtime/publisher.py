@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twind.model.errors import StageError
+from twind.model.estimates import Status
 from twind.model.time import NS_PER_S, ms_to_ns
 from twind.telemetry import events
 
@@ -53,10 +54,12 @@ class Publisher:
         self._n_waiting = 0
         self.current: Update | None = None
         """The newest update that stands in the stage."""
+        self.written_values = 0
+        """Attribute values written so far."""
         self.last_ok_monotonic_s = time.monotonic()
         """When the stage was last known to be writable."""
-        self.on_written: Callable[[LiveStage, Update], None] | None = None
-        """Called in the stage's thread after each write; for checks that read the stage back."""
+        self.on_written: Callable[[LiveStage, Update, NDArray[np.float64]], None] | None = None
+        """Called in the stage's thread after each write, with the latencies [s] of the samples that it shows; for checks."""
 
     def note_used(self, stamps_ns: NDArray[np.int64]) -> None:
         """Remember samples that the next write will show, for the latency metric."""
@@ -75,6 +78,8 @@ class Publisher:
 
     async def publish(self) -> None:
         """Make one update from the present estimates and write it."""
+        for kind, entity, count in self._estimators.new_resets():
+            self._telemetry.emit(events.EstimateReset(kind=kind, entity=entity, count=count))
         now_ns = time.time_ns()
         prediction = self._estimators.predict(now_ns, self._predict_after_ns)
         waiting, self._waiting, self._n_waiting = self._waiting, [], 0
@@ -97,7 +102,7 @@ class Publisher:
             return
         started = time.perf_counter()
         try:
-            values = await self._thread.call(self._write, update)
+            values, latencies_s = await self._thread.call(self._write, update, waiting)
         except StageError as error:
             self._telemetry.emit(events.StageWriteFailed(what="live layer", error=str(error)))
             return
@@ -106,11 +111,15 @@ class Publisher:
         metrics = self._telemetry.metrics
         metrics.stage_write_seconds.observe(time.perf_counter() - started)
         metrics.stage_values_written.inc(values)
-        if waiting:
-            metrics.source_to_stage_seconds.observe_many((time.time_ns() - np.concatenate(waiting)) / NS_PER_S)
+        self.written_values += values
+        metrics.source_to_stage_seconds.observe_many(latencies_s)
+        metrics.set_entities(np.bincount(update.status, minlength=len(Status)).tolist())
 
-    def _write(self, update: Update) -> int:
+    def _write(self, update: Update, waiting: list[NDArray[np.int64]]) -> tuple[int, NDArray[np.float64]]:
+        """Write in the stage's thread; return the number of values and the age of each sample that now stands there."""
         values = self._stage.write(update)
+        stamps_ns = np.concatenate(waiting) if waiting else np.empty(0, np.int64)
+        latencies_s = (time.time_ns() - stamps_ns) / NS_PER_S
         if self.on_written is not None:
-            self.on_written(self._stage, update)
-        return values
+            self.on_written(self._stage, update, latencies_s)
+        return values, latencies_s

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from twind.config.base import SourceSettings
+    from twind.flow.queues import Intake
     from twind.model.messages import RawMessage
     from twind.telemetry import Telemetry
 
@@ -27,6 +28,8 @@ class LossySource(Protocol):
     """A stream that cannot be asked again: what is not taken in time is dropped, oldest first, and counted."""
 
     name: str
+    intake: Intake
+    """What arrived and was not taken yet; its counters become metrics."""
 
     async def run(self) -> None:
         """Keep the connection up; reconnecting is this method's own work. Ends by cancellation, or after `stop`."""

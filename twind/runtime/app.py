@@ -1,0 +1,339 @@
+"""The composition root: the one place where a daemon's parts are made and joined."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import twind
+from twind.config.against import check_against
+from twind.flow.dead_letters import DeadLetters
+from twind.model.errors import ConfigurationError
+from twind.model.time import ms_to_ns
+from twind.runtime.bindings import Bindings
+from twind.runtime.documents import entity_document, entity_list
+from twind.runtime.estimators import Estimators
+from twind.runtime.health import Facts, Health, judge
+from twind.runtime.http.server import HttpServer
+from twind.runtime.http.views import Views
+from twind.runtime.notify import Notifier
+from twind.runtime.pipeline import Feed
+from twind.runtime.publisher import Publisher
+from twind.runtime.pump import Pump
+from twind.runtime.shutdown import Shutdown, Step
+from twind.runtime.snapshots import SnapshotWriter
+from twind.runtime.status import status_document
+from twind.runtime.supervisor import Supervisor
+from twind.stage.live import LiveStage
+from twind.stage.thread import StageThread
+from twind.telemetry import Telemetry, events
+from twind.telemetry.lag import LoopLag
+from twind.twin import Twin
+from twind.twin import warm_up as warm_up_twin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from twind.config.load import Loaded
+    from twind.model.errors import RefusedInput
+    from twind.model.messages import RawMessage
+    from twind.model.state import Update
+    from twind.model.topology import Topology
+    from twind.runtime.pipeline import BatchReport
+    from twind.sources.protocol import AcknowledgingSource, LossySource
+
+_CLOSE_RESERVE_S = 3.0
+"""What the last steps of the drain may count on, however long the first ones take [s]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inlet:
+    """One source and the pump that empties it."""
+
+    type: str
+    source: LossySource | AcknowledgingSource
+    pump: Pump
+
+
+@dataclass(frozen=True, slots=True)
+class Twinned:
+    """What exists once the stage is open: the stage and everything laid out after its topology."""
+
+    topology: Topology
+    stage: LiveStage
+    estimators: Estimators
+    publisher: Publisher
+    snapshots: SnapshotWriter | None
+
+
+class Daemon:
+    """One daemon, from configuration to exit code. Used once: `start`, then `drain`."""
+
+    def __init__(self, loaded: Loaded, *, telemetry: Telemetry) -> None:
+        self.settings = loaded.settings
+        self.telemetry = telemetry
+        self.shutdown = Shutdown(telemetry, deadline_s=self.settings.shutdown_s)
+        self.inlets: dict[str, Inlet] = {}
+        self.twinned: Twinned | None = None
+        """None until the stage is open."""
+        self._loaded = loaded
+        self._born_s = time.monotonic()
+        self._starting = "opening the listener"
+        self._started = False
+        self._lag = LoopLag(telemetry)
+        self._notifier = Notifier.from_environment()
+        self._supervisor = Supervisor(telemetry)
+        self._thread = StageThread()
+        self._dead_letters = DeadLetters(self.settings.state_dir / "dead-letters", telemetry=telemetry)
+        views = Views(
+            health=self.health, status=self._status, entities=self._entities, entity=self._entity, metrics=telemetry.render_metrics
+        )
+        self.http = HttpServer(self.settings.http, views, count=telemetry.metrics.count_request)
+        telemetry.metrics.set_config_hash(hashlib.sha256(self.settings.model_dump_json().encode()).hexdigest()[:12])
+        telemetry.metrics.watched.components = self._supervisor.states
+        telemetry.metrics.watched.ready = lambda: self.health().ready.ok
+
+    def __repr__(self) -> str:
+        """Show where it is in its life."""
+        state = "draining" if self.shutdown.requested else "running" if self._started else f"starting, {self._starting}"
+        return f"<Daemon {self.settings.instance} {state}>"
+
+    # Starting.
+
+    async def start(self) -> None:
+        """Start everything; the probes answer from the first moment, ready comes last.
+
+        Raises:
+            ConfigurationError: The configuration names what the stage does not have.
+            StageError: The stage cannot be opened, or the snapshot cannot be written.
+            RetryableError: The listener's address is taken.
+            MissingExtraError: A source's adapter is not installed.
+        """
+        settings = self.settings
+        self.telemetry.emit(events.DaemonStarting(instance=settings.instance, version=twind.__version__))
+        self._supervisor.supervise("event loop lag", self._lag.run)
+        await self.http.start()
+        self._starting = f"opening the stage {settings.stage.root}"
+        stage = await self._thread.call(LiveStage.open, settings.stage.root, instance=settings.instance)
+        topology = stage.topology
+        problems = check_against(settings, topology, self._loaded.marks)
+        if problems:
+            raise ConfigurationError(problems)
+        self.twinned = twinned = await self._lay_out(stage)
+        self._supervisor.supervise("dead letters", self._dead_letters.run)
+        await twinned.publisher.publish()
+        self._supervisor.supervise("publisher", twinned.publisher.run)
+        if twinned.snapshots is not None:
+            await twinned.snapshots.open()
+            self._supervisor.supervise("snapshots", twinned.snapshots.run)
+        self._starting = "opening the sources"
+        self._open_sources(twinned)
+        self._supervisor.supervise("watchdog", lambda: self._notifier.run(lambda: self.health().live.ok))
+        self._started = True
+        robots, objects = len(topology.robots), len(topology.objects)
+        seconds = round(time.monotonic() - self._born_s, 3)
+        self.telemetry.emit(
+            events.DaemonReady(
+                instance=settings.instance, http=self.http.url, robots=robots, objects=objects, seconds=seconds
+            )
+        )
+        self._notifier.ready(f"{robots} robots and {objects} objects; {self.http.url}")
+
+    async def _lay_out(self, stage: LiveStage) -> Twinned:
+        """Make what depends on the topology, and compile the kernels: off the loop, so that the probes answer meanwhile."""
+        settings, topology = self.settings, stage.topology
+        self._starting = "compiling kernels"
+        estimators = Estimators(topology, settings.estimation)
+        twin = Twin(
+            topology,
+            fresh_ns=ms_to_ns(settings.estimation.fresh_ms),
+            coast_ns=ms_to_ns(settings.estimation.coast_ms),
+            lost_ns=ms_to_ns(settings.estimation.lost_ms),
+        )
+        await asyncio.to_thread(estimators.warm_up)
+        await asyncio.to_thread(warm_up_twin)
+        publisher = Publisher(
+            settings.stage,
+            estimators=estimators,
+            twin=twin,
+            stage=stage,
+            thread=self._thread,
+            telemetry=self.telemetry,
+        )
+        snapshots = None
+        if settings.stage.snapshot is not None:
+            snapshots = SnapshotWriter(
+                settings.stage.snapshot, stage=stage, thread=self._thread, publisher=publisher, telemetry=self.telemetry
+            )
+        return Twinned(topology, stage, estimators, publisher, snapshots)
+
+    def _open_sources(self, twinned: Twinned) -> None:
+        registry, settings, metrics = self._loaded.registry, self.settings, self.telemetry.metrics
+        codecs: dict[str, Any] = {}
+
+        def on_report(report: BatchReport) -> None:
+            twinned.publisher.note_used(report.used_ns)
+
+        for name, of_source in settings.sources.items():
+            adapter = registry.sources.load(of_source.type)
+            source = adapter.open(name, of_source, instance=settings.instance, telemetry=self.telemetry)
+            codecs |= {route.codec: registry.codecs.load(route.codec)() for route in of_source.routes}
+            bindings = Bindings(of_source.routes, codecs, twinned.topology, twinned.estimators)
+            feed = Feed(bindings, twinned.estimators, on_refused=partial(self._keep, name))
+            batch_s = settings.estimation.batch_ms / 1e3
+            pump = Pump(source, feed, batch_s=batch_s, telemetry=self.telemetry, on_report=on_report)
+            self.telemetry.declare_source(name)
+            self.inlets[name] = Inlet(of_source.type, source, pump)
+            metrics.watch_queue(name, source.intake)
+            metrics.watch_connection(name, partial(_connected, source))
+            self._supervisor.supervise(f"pump {name}", pump.run)
+            self._supervisor.supervise(f"source {name}", source.run)
+
+    def _keep(self, source: str, message: RawMessage, refusal: RefusedInput) -> None:
+        self._dead_letters.offer(message, source=source, reason=refusal.reason, detail=str(refusal))
+
+    # Running.
+
+    async def wait(self) -> None:
+        """Wait until the daemon has to stop: it was asked to, or a component failed for good."""
+        failed = asyncio.create_task(self._supervisor.wait_given_up(), name="wait for a component to fail for good")
+        asked = asyncio.create_task(self.shutdown.wait(), name="wait for shutdown")
+        try:
+            await asyncio.wait({failed, asked}, return_when=asyncio.FIRST_COMPLETED)
+            if failed.done():
+                component = failed.result()
+                self.shutdown.request(f"component {component.name!r} failed for good: {component.error}", exit_code=1)
+        finally:
+            for task in (failed, asked):
+                task.cancel()
+            await asyncio.gather(failed, asked, return_exceptions=True)
+
+    def health(self) -> Health:
+        """Answer the three probes, now."""
+        twinned, stage_ok_s = self.twinned, None
+        if twinned is not None:
+            stage_ok_s = twinned.publisher.last_ok_monotonic_s
+            if twinned.snapshots is not None:
+                stage_ok_s = min(stage_ok_s, twinned.snapshots.last_ok_monotonic_s)
+        facts = Facts(
+            now_s=time.monotonic(),
+            started=self._started,
+            draining=self.shutdown.requested,
+            starting=self._starting,
+            heartbeat_s=self._lag.heartbeat_monotonic_s,
+            stage_ok_s=stage_ok_s,
+            sources={name: inlet.source.health() for name, inlet in self.inlets.items()},
+            components=self._supervisor.status(),
+        )
+        return judge(facts, self.settings.health)
+
+    def _status(self) -> object:
+        update = self._update()
+        return status_document(
+            self.settings,
+            health=self.health(),
+            uptime_s=time.monotonic() - self._born_s,
+            seq=0 if update is None else update.seq,
+            written_values=0 if self.twinned is None else self.twinned.publisher.written_values,
+            inlets=self.inlets,
+            components=self._supervisor.status(),
+        )
+
+    def _update(self) -> Update | None:
+        return None if self.twinned is None else self.twinned.publisher.current
+
+    def _entities(self) -> list[dict[str, object]]:
+        update = self._update()
+        return [] if self.twinned is None or update is None else entity_list(self.twinned.topology, update, time.time_ns())
+
+    def _entity(self, entity_id: str) -> Mapping[str, object] | None:
+        update = self._update()
+        if self.twinned is None or update is None:
+            return None
+        return entity_document(self.twinned.topology, update, time.time_ns(), entity_id)
+
+    # Stopping.
+
+    async def drain(self) -> int:
+        """Stop in order, under one deadline: sources, what they had received, the stage, the listener. Return the exit code."""
+        self._notifier.stopping(self.shutdown.reason)
+        started_s = time.monotonic()
+        self.telemetry.emit(events.DaemonStopping(instance=self.settings.instance, reason=self.shutdown.reason))
+        code = await self.shutdown.drain(
+            [
+                Step("process what the sources had received", self._finish_pumps),
+                Step("disconnect the sources", self._close_sources),
+                Step("write the last state", self._write_last, reserve_s=_CLOSE_RESERVE_S),
+                Step("stop the components", self._supervisor.aclose),
+                Step("close the stage", self._close_stage, reserve_s=1.0),
+                Step("close the listener", self.http.aclose, reserve_s=1.0),
+            ]
+        )
+        seconds, unfinished = round(time.monotonic() - started_s, 3), ", ".join(self.shutdown.unfinished)
+        self.telemetry.emit(
+            events.DaemonStopped(instance=self.settings.instance, seconds=seconds, unfinished=unfinished)
+        )
+        return code
+
+    async def _finish_pumps(self) -> None:
+        for inlet in self.inlets.values():
+            inlet.source.stop()
+        for name in self.inlets:
+            await self._supervisor.finish(f"pump {name}")
+
+    async def _close_sources(self) -> None:
+        for name, inlet in self.inlets.items():
+            await inlet.source.aclose()
+            await self._supervisor.finish(f"source {name}")
+
+    async def _write_last(self) -> None:
+        await self._dead_letters.flush()
+        if self.twinned is None or not self._started:
+            return
+        await self._supervisor.stop("publisher")
+        await self.twinned.publisher.publish()
+        if self.twinned.snapshots is not None:
+            await self._supervisor.stop("snapshots")
+            await self.twinned.snapshots.write()
+
+    async def _close_stage(self) -> None:
+        if self.twinned is not None:
+            await self._thread.call(self.twinned.stage.close)
+        await self._thread.aclose()
+
+
+def _connected(source: LossySource) -> bool:
+    return source.health().connected
+
+
+async def serve(loaded: Loaded, *, telemetry: Telemetry) -> int:
+    """Run one daemon until it has to stop, and return its exit code.
+
+    Raises:
+        TwindError: It could not start; everything that was started has been stopped.
+    """
+    daemon = Daemon(loaded, telemetry=telemetry)
+    with daemon.shutdown.signals():
+        waiting = asyncio.create_task(daemon.wait(), name="wait for the end")
+        starting = asyncio.create_task(daemon.start(), name="start the daemon")
+        await asyncio.wait({waiting, starting}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():  # asked to stop before it was ready
+            starting.cancel()
+        failure = (await asyncio.gather(starting, return_exceptions=True))[0]
+        if isinstance(failure, Exception) and not isinstance(failure, asyncio.CancelledError):
+            daemon.shutdown.request(f"start-up failed: {failure}", exit_code=1)
+        await waiting
+        code = await daemon.drain()
+    if isinstance(failure, Exception):
+        raise failure
+    return code
+
+
+def run(loaded: Loaded) -> int:
+    """Run one daemon in this process, on this thread."""
+    with Telemetry(loaded.settings.log) as telemetry:
+        return asyncio.run(serve(loaded, telemetry=telemetry))

@@ -1,0 +1,71 @@
+"""Keeps the snapshot on disk in step with the live layer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from twind.model.errors import StageError
+from twind.stage.snapshot import Snapshot
+from twind.telemetry import events
+
+if TYPE_CHECKING:
+    from twind.config.settings import SnapshotSettings
+    from twind.runtime.publisher import Publisher
+    from twind.stage.live import LiveStage
+    from twind.stage.thread import StageThread
+    from twind.telemetry import Telemetry
+
+
+class SnapshotWriter:
+    """Replaces the snapshot `rate_hz` times a second while something changes."""
+
+    def __init__(
+        self, settings: SnapshotSettings, *, stage: LiveStage, thread: StageThread, publisher: Publisher, telemetry: Telemetry
+    ) -> None:
+        self._settings = settings
+        self._stage = stage
+        self._thread = thread
+        self._publisher = publisher
+        self._telemetry = telemetry
+        self._snapshot: Snapshot | None = None
+        self._written_seq = -1
+        self.last_ok_monotonic_s = time.monotonic()
+        """When the snapshot was last known to be writable."""
+
+    async def open(self) -> None:
+        """Write both files.
+
+        Raises:
+            StageError: The folder cannot be written.
+        """
+        self._snapshot = await self._thread.call(Snapshot, self._stage, self._settings.path)
+
+    async def run(self) -> None:
+        """Write for ever; a folder that cannot be written is tried again, and made anew when it is gone."""
+        loop = asyncio.get_running_loop()
+        next_tick = loop.time()
+        while True:
+            next_tick = max(next_tick + 1.0 / self._settings.rate_hz, loop.time())
+            await asyncio.sleep(next_tick - loop.time())
+            await self.write()
+
+    async def write(self) -> None:
+        """Write the snapshot if the stage changed since the last one."""
+        update = self._publisher.current
+        seq = 0 if update is None else update.seq
+        if self._snapshot is not None and seq == self._written_seq:
+            self.last_ok_monotonic_s = time.monotonic()
+            return
+        try:
+            if self._snapshot is None:
+                await self.open()
+            else:
+                await self._thread.call(self._snapshot.write)
+        except StageError as error:
+            self._snapshot = None
+            self._telemetry.emit(events.StageWriteFailed(what="snapshot", error=str(error)))
+            return
+        self._written_seq = seq
+        self.last_ok_monotonic_s = time.monotonic()
