@@ -14,11 +14,13 @@ import select
 import signal
 import stat
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
 from twind.demo.motion import cell_motion, cell_sensors
 from twind.demo.schedule import Schedule
+from twind.model.errors import TwindError
 from twind.model.time import NS_PER_S
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ _AHEAD_S = 0.25
 """How far ahead messages are computed, so that none waits for arithmetic."""
 _LONGEST_WAIT_S = 0.1
 """How often a change of parent is looked for."""
+_GRACE_S = 15.0
+"""How long publishing may go on blocking after it is time to stop: a full window waits for its broker for ever."""
 
 
 class Wire(Protocol):
@@ -110,7 +114,10 @@ def play(
 
 
 class Lifeline:
-    """Knows when to stop: a signal, the end of a piped standard input, or the death of the parent."""
+    """Knows when to stop: a signal, the end of a piped standard input, or the death of the parent.
+
+    The process never outlives that by more than a grace, whatever its main thread is waiting for.
+    """
 
     def __init__(self) -> None:
         self._parent = os.getppid()
@@ -120,16 +127,26 @@ class Lifeline:
         self._watched = [sys.stdin.fileno()] if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        threading.Thread(target=self._end_at_last, name="lifeline", daemon=True).start()
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         self._stop = True
+
+    def _over(self) -> bool:
+        return self._stop or os.getppid() != self._parent
+
+    def _end_at_last(self) -> None:
+        while not self._over():
+            time.sleep(_LONGEST_WAIT_S)
+        time.sleep(_GRACE_S)
+        os._exit(1)
 
     def wait(self, seconds: float) -> bool:
         """Wait at most `seconds`, less when it is time to stop; return whether it is."""
         readable, _, _ = select.select(self._watched, [], [], seconds)
         if readable and not os.read(self._watched[0], 4096):
             self._stop = True
-        return self._stop or os.getppid() != self._parent
+        return self._over()
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -148,38 +165,47 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the process."""
-    options = _arguments(argv)
-    lifeline = Lifeline()
+def _publish(options: argparse.Namespace, lifeline: Lifeline) -> dict[str, object]:
+    """Connect, publish, and return what to report."""
     # Heavy, and not needed to say what the options are.
-    from twind_mqtt.publisher import connect
-
     from twind.stage.discover import discover
+    from twind_mqtt.publisher import connect
 
     motion = cell_motion(discover(options.stage), seed=options.seed)
     sensors = cell_sensors(
         motion, seed=options.seed, rate_hz=options.rate, pose_rate_hz=options.pose_rate, perfect=options.perfect
     )
-    publisher = connect(options.url, options.protocol)
-    try:
+    with connect(options.url, options.protocol) as publisher:
         wall_ns, monotonic_s = time.time_ns(), time.monotonic()
         start_ns = wall_ns if options.start_ns is None else options.start_ns
         # Time 0 is an instant of the wall clock, but what passes since is not moved by a clock that is set meanwhile.
-        ahead_s = (wall_ns - start_ns) / NS_PER_S - monotonic_s
-        from_s = ahead_s + monotonic_s
+        from_s = (wall_ns - start_ns) / NS_PER_S
         schedule = Schedule(motion, sensors, start_ns=start_ns, from_s=max(from_s, 0.0), prefix=options.prefix)
         tally = play(
             schedule,
             publisher,
             qos=options.qos,
             until_s=from_s + options.duration,
-            now_s=lambda: time.monotonic() + ahead_s,
+            now_s=lambda: from_s + time.monotonic() - monotonic_s,
             wait=lifeline.wait,
         )
-    finally:
-        publisher.close()
-    report = {"seed": options.seed, "start_ns": start_ns, "behind_ms": tally.behind_s * 1e3, "topics": tally.topics()}
+    return {
+        "seed": options.seed,
+        "start_ns": start_ns,
+        "behind_ms": tally.behind_s * 1e3,
+        "broken": publisher.lost,  # only QoS 0 can lose a message here, with the connection that was to carry it
+        "topics": tally.topics(),
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the process."""
+    options = _arguments(argv)
+    try:
+        report = _publish(options, Lifeline())
+    except TwindError as error:
+        sys.stderr.write(f"robots: {error}\n")
+        return 1
     sys.stdout.write(json.dumps(report) + "\n")
     sys.stdout.flush()
     return 0
