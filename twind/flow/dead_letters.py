@@ -14,6 +14,7 @@ import msgspec
 from twind.telemetry.events import DeadLettersLost
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from twind.model.messages import RawMessage
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 MAX_PAYLOAD_BYTES = 65_536
 """A longer payload is cut; its real size is kept beside it."""
+MIN_FILE_BYTES = 2 * MAX_PAYLOAD_BYTES
+"""Room that one file must have: no line is longer."""
+_MAX_TEXT = 1024
 
 _FILE = re.compile(r"dead-letters-(\d{8,})\.jsonl")
 
@@ -46,33 +50,38 @@ class DeadLetterFiles:
     """
 
     def __init__(self, folder: Path, *, max_files: int, max_bytes: int) -> None:
+        if max_files < 1 or max_bytes < max_files * MIN_FILE_BYTES:
+            msg = f"{max_files} files need at least {max_files * MIN_FILE_BYTES} bytes, not {max_bytes}"
+            raise ValueError(msg)
         self._folder = folder
         self._max_files = max_files
         self._max_bytes = max_bytes
-        self._file_bytes = max(1, max_bytes // max_files)
+        self._file_bytes = max_bytes // max_files
 
-    def append(self, letters: list[DeadLetter]) -> None:
-        """Append lines, in files of bounded size.
+    def append(self, letters: Sequence[DeadLetter]) -> tuple[int, str]:
+        """Append letters until all are written or one write fails; return how many were kept, and the failure.
 
-        Raises:
-            OSError: A file cannot be written; what was written of the unfinished line is taken back.
+        What a failed write left behind is taken back, so that every line of every file is whole.
         """
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        numbers = self._numbers()
-        number = numbers[-1] if numbers else 1
-        chunk = bytearray()
-        room = self._file_bytes - self._size(number)
-        for letter in letters:
-            line = _line(letter)
-            if len(chunk) + len(line) > room and (chunk or room < self._file_bytes):
-                self._write(number, chunk)
-                number, chunk, room = number + 1, bytearray(), self._file_bytes
-            chunk += line
-        self._write(number, chunk)
+        kept = 0
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            number, room = self._newest()
+            for lines in _portions(map(_line, letters), room, self._file_bytes):
+                if lines:
+                    self._write(number, b"".join(lines))
+                kept += len(lines)
+                number += 1
+        except OSError as error:
+            return kept, str(error)
+        return kept, ""
 
-    def _write(self, number: int, data: bytes | bytearray) -> None:
-        if not data:
-            return
+    def _newest(self) -> tuple[int, int]:
+        """Return the number of the file to continue, and the bytes it has room for."""
+        number = max(self._numbers(), default=1)
+        return number, self._file_bytes - self._size(number)
+
+    def _write(self, number: int, data: bytes) -> None:
         self._make_room(number, len(data))
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self._path(number), flags, 0o600)
@@ -164,6 +173,10 @@ class DeadLetters:
 
     async def flush(self) -> None:
         """Write everything offered so far."""
+        # Shielded: a thread cannot be cancelled, and its outcome must be counted whatever becomes of this task.
+        await asyncio.shield(asyncio.create_task(self._flush(), name="dead letters flush"))
+
+    async def _flush(self) -> None:
         async with self._writing:
             self._offered.clear()
             letters, self._pending, self._pending_bytes = self._pending, [], 0
@@ -171,31 +184,42 @@ class DeadLetters:
             if overflow:
                 self._lose("queue_full", overflow, "")
             if letters:
-                # Shielded: a thread cannot be cancelled, and its outcome must be counted whatever becomes of this task.
-                await asyncio.shield(asyncio.ensure_future(self._append(letters)))
-
-    async def _append(self, letters: list[DeadLetter]) -> None:
-        try:
-            await asyncio.to_thread(self._files.append, letters)
-        except OSError as error:
-            self._lose("write_failed", len(letters), str(error))
-        else:
-            self.kept += len(letters)
+                kept, error = await asyncio.to_thread(self._files.append, letters)
+                self.kept += kept
+                if error:
+                    self._lose("write_failed", len(letters) - kept, error)
 
     def _lose(self, reason: str, count: int, error: str) -> None:
         self.lost += count
         self._telemetry.emit(DeadLettersLost(reason=reason, count=count, error=error))
 
 
+def _portions(lines: Iterable[bytes], room: int, file_bytes: int) -> Iterator[list[bytes]]:
+    """Yield what goes into the file that has `room` left, then what goes into each new one; the first may be empty."""
+    portion: list[bytes] = []
+    for line in lines:
+        if len(line) > room:
+            yield portion
+            portion, room = [], file_bytes
+        portion.append(line)
+        room -= len(line)
+    yield portion
+
+
 def _line(letter: DeadLetter) -> bytes:
     record = {
         "receive_ns": letter.receive_ns,
         "source": letter.source,
-        "topic": letter.topic,
+        "topic": _plain(letter.topic),
         "reason": letter.reason,
-        "detail": letter.detail,
+        "detail": _plain(letter.detail),
         "payload_bytes": letter.payload_bytes,
         "truncated": letter.payload_bytes > len(letter.payload),
         "payload": base64.b64encode(letter.payload).decode(),
     }
     return msgspec.json.encode(record) + b"\n"
+
+
+def _plain(text: str) -> str:
+    """Cut to a bounded length and escape lone surrogates, which UTF-8 cannot hold."""
+    return text[:_MAX_TEXT].encode(errors="backslashreplace").decode()
