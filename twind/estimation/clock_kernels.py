@@ -136,8 +136,11 @@ def _fit(row: Any, device: int, window_ns: int, max_skew: float) -> None:
 
 
 @kernel
-def _is_step(row: Any, device: int, receive: int, future_ns: int) -> bool:
-    """Note a stamp that contradicts the epoch; say whether enough of them agree that the device's clock was set."""
+def _is_step(row: Any, above: float, device: int, receive: int, future_ns: int) -> bool:
+    """Note a stamp that contradicts the epoch; say whether enough of them agree that a clock was set.
+
+    Nothing but a clock makes messages early or stamps go backwards. Late messages may be a backlog, which shrinks as it flows.
+    """
     delay = receive - device
     if row.rivals > 0 and abs(delay - row.rival_delay) <= future_ns // 4:
         row.rivals += 1
@@ -145,8 +148,7 @@ def _is_step(row: Any, device: int, receive: int, future_ns: int) -> bool:
         row.rivals = 1
         row.rival_delay, row.rival_since = delay, receive
         row.rival_back = 1 if device < row.newest_ns - future_ns else 0
-    ahead = device > row.newest_ns + future_ns and delay < row.delay_ns
-    return bool(row.rivals >= RIVALS and (ahead or row.rival_back == 1 or receive - row.rival_since >= PAUSE_NS))
+    return bool(row.rivals >= RIVALS and (above < 0.0 or row.rival_back == 1 or receive - row.rival_since >= PAUSE_NS))
 
 
 @kernel
@@ -200,7 +202,7 @@ def map_stamps(
         above = y - (row.line + row.skew * x)  # queueing, when the stamp belongs to this epoch
         contradicts = above < -future_ns or (above > future_ns and device < row.newest_ns - future_ns)
         if contradicts or above > future_ns:
-            if _is_step(row, device, receive, future_ns):
+            if _is_step(row, above, device, receive, future_ns):
                 _begin(row, device, receive, slice_ns, trust_ns)
                 row.steps += 1
                 x, y, above = 0.0, 0.0, 0.0

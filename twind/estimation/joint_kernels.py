@@ -30,7 +30,7 @@ JOINT_ROW = np.dtype(
         ("stamp_var", "f8"),  # variance of device stamps [s^2]
         ("modulus", "f8"),  # 2 pi for a continuous joint, 0 for others
         ("prior_vv", "f8"), ("prior_aa", "f8"),  # what is believed of a joint that was never seen
-        ("top_speed", "f8"), ("top_acceleration", "f8"),  # what mutually consistent samples may show
+        ("top_speed", "f8"), ("top_acceleration", "f8"),  # beyond what any joint does
         ("rest", "f8"),  # position reported before the first sample
         ("rival_t", "i8"), ("rival_p", "f8"), ("rival_v", "f8"),  # newest of the rejected samples that agree with each other
         ("rivals", "i8"),  # how many of them
@@ -131,6 +131,10 @@ def _measure(row: Any, model: tuple[float, ...], T: float, t: int, z: float, sig
             return _RESET, nis
         return _GATED, nis
     k0, k1, k2 = pp / s, pv / s, pa / s
+    if not abs(v + k1 * y) <= row.top_speed:  # a wrapped joint seen whole turns apart would spin ever faster
+        _start(row, z, 0.0, t)
+        row.resets += 1
+        return _RESET, nis
     row.p, row.v, row.a = p + k0 * y, v + k1 * y, a + k2 * y
     # Joseph form: (I - K H) P (I - K H)' + K r K'; keeps P positive however small r is.
     c = 1.0 - k0

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _PRIOR_SPEED = 10.0  # rad/s or m/s, one sigma, where the asset declares no velocity limit
 _PRIOR_ACCELERATION = 300.0  # rad/s^2 or m/s^2, one sigma
-_TOP_SPEED = 50.0  # rad/s or m/s that mutually consistent samples may show, where the asset declares no velocity limit
-_TOP_ACCELERATION = 2000.0  # rad/s^2 or m/s^2, likewise
+_TOP_SPEED = 100.0  # rad/s or m/s that no joint exceeds, unless its declared limit is more than half of it
+_TOP_ACCELERATION = 2000.0  # rad/s^2 or m/s^2 that mutually consistent samples may show
 
 
 class JointBank:
@@ -81,7 +81,7 @@ class JointBank:
         declared = np.isfinite(limit) & (limit > 0.0)
         selected["prior_vv"] = np.square(np.where(declared, limit, _PRIOR_SPEED))
         selected["prior_aa"] = _PRIOR_ACCELERATION**2
-        selected["top_speed"] = np.where(declared, 2.0 * limit, _TOP_SPEED)
+        selected["top_speed"] = np.maximum(np.where(declared, 2.0 * limit, 0.0), _TOP_SPEED)
         selected["top_acceleration"] = _TOP_ACCELERATION
         selected["rest"] = rest
         self._rows[rows] = selected
