@@ -65,7 +65,7 @@ def test_the_report_names_the_code_that_held_the_loop_up() -> None:
         task = asyncio.create_task(lag.run())
         await asyncio.sleep(0)
         hold_up_the_loop(lag)
-        while not telemetry.registry.get_sample_value("twind_event_loop_stalls_total"):
+        while not telemetry.registry.get_sample_value("twind_event_loop_stalls_total"):  # noqa: ASYNC110
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait({task})

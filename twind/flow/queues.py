@@ -62,7 +62,8 @@ class Intake:
         while self._lossy and (len(self) > self.max_messages or self._bytes > self.max_bytes):
             self._bytes -= len(self._lossy.popleft()[1].payload)
             self.dropped_messages += 1
-        self.full = bool(self._kept) and (len(self) >= self.max_messages or self._bytes >= self.max_bytes)
+        no_room = len(self) >= self.max_messages or self._bytes >= self.max_bytes
+        self.full = self.full or (bool(self._kept) and no_room)
 
     async def take(self, max_messages: int) -> list[RawMessage]:
         """Wait for a message, then take up to `max_messages` in order of arrival; an empty list means closed and empty."""
