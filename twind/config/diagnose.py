@@ -72,10 +72,18 @@ def problems_of(error: ValidationError, marks: Marks, model: type[SettingsModel]
         at: The path of its value.
     """
     found: dict[SettingPath, Problem] = {}
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in details:
+        if detail["type"] == "too_short" and any(_is_below(other, detail) for other in details):
+            continue  # pydantic counts only the items that it accepted
         path, problem = _problem(detail, marks, model, at)
         found.setdefault(path, problem)  # a union refuses once for each of its members; the first says enough
     return list(found.values())
+
+
+def _is_below(inner: ErrorDetails, outer: ErrorDetails) -> bool:
+    loc = outer["loc"]
+    return len(inner["loc"]) > len(loc) and inner["loc"][: len(loc)] == loc
 
 
 def _problem(detail: ErrorDetails, marks: Marks, model: type[SettingsModel], at: SettingPath) -> tuple[SettingPath, Problem]:
@@ -111,7 +119,9 @@ def _one_of(detail: ErrorDetails, node: object) -> str:
     choices = re.findall(r"'([^']*)'", detail.get("ctx", {}).get("expected", ""))
     said = f"must be {detail['ctx']['expected']}" + _quoted(node)
     value = detail["input"]
-    return said + did_you_mean(value, choices) if isinstance(value, str) else said
+    if isinstance(value, str):
+        return said if isinstance(node, Scalar) and node.origin else said + did_you_mean(value, choices)
+    return f"{said}; write it in quotes" if str(value) in choices else said
 
 
 def _quoted(node: object) -> str:

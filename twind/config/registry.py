@@ -140,7 +140,8 @@ def _codec_fault(codec: object) -> str | None:
 def _not_installed(kind: str, name: str, member: Loadable, error: ModuleNotFoundError) -> MissingExtraError | PermanentError:
     """Name the extra that brings the missing module, or say that the installation itself is broken."""
     extra = _extra(name, member)
-    if extra is None:
+    own = isinstance(member, metadata.EntryPoint) and (error.name or "").partition(".")[0] == member.module.partition(".")[0]
+    if extra is None or own:  # a missing adapter package is a broken installation; no extra would bring it
         return PermanentError(f"{kind} {name!r} cannot be loaded: {error}")
     return MissingExtraError(f"{kind} {name!r} needs packages that are not installed ({error}): pip install {extra!r}")
 

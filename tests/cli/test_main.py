@@ -1,0 +1,77 @@
+"""The command line as a whole: what it imports, what it lists, how it ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from twind import __version__
+from twind.cli.lazy import LazyGroup
+from twind.cli.main import COMMANDS, main
+from twind.model.errors import ConfigurationError, PermanentError, Problem
+
+HEAVY = {"pxr", "numba", "numpy", "pydantic", "paho", "aiohttp", "yaml", "asyncio", "prometheus_client", "twind_mqtt"}
+
+
+@pytest.mark.parametrize("code", ["import twind", "from twind.cli.main import main; main(['--help'], standalone_mode=False)"])
+def test_neither_the_package_nor_its_help_imports_anything_heavy(code: str) -> None:
+    report = f"{code}\nimport sys; print('imported:', *sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True, timeout=60)
+    modules = {name.partition(".")[0] for name in done.stdout.rpartition("imported:")[2].split()}
+    assert "twind" in modules
+    assert modules & HEAVY == set()
+
+
+def test_the_program_prints_its_help() -> None:
+    done = subprocess.run([sys.executable, "-m", "twind", "--help"], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.startswith("Usage: ")
+
+
+def test_help_lists_every_command_in_the_tables_order() -> None:
+    lines = CliRunner().invoke(main, ["--help"]).output.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in lines] == list(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_listed_command_exists_and_explains_itself(name: str) -> None:
+    done = CliRunner().invoke(main, [name, "--help"])
+    assert done.exit_code == 0, done.output
+    assert "Usage:" in done.output
+
+
+def test_the_version_is_the_packages() -> None:
+    assert CliRunner().invoke(main, ["--version"]).output == f"twind, version {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["fly"], ["run"], ["check", "--fast", "x"], ["stage"]])
+def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
+    assert CliRunner().invoke(main, arguments).exit_code == 2
+
+
+@click.command
+@click.argument("kind")
+def fails(kind: str) -> None:
+    """Fail."""
+    if kind == "configuration":
+        raise ConfigurationError([Problem("a.yaml", 1, 2, "x", "is wrong"), Problem("a.yaml", 3, 4, "", "is empty")])
+    raise PermanentError("the stage is gone")  # noqa: EM101
+
+
+@pytest.fixture
+def group(monkeypatch: pytest.MonkeyPatch) -> LazyGroup:
+    monkeypatch.setitem(sys.modules, "twind_cli_fails", sys.modules[__name__])
+    return LazyGroup(name="twind", commands_at={"fails": ("twind_cli_fails:fails", "Fail.")})
+
+
+def test_a_bad_configuration_prints_every_problem_and_exits_with_78(group: LazyGroup) -> None:
+    done = CliRunner().invoke(group, ["fails", "configuration"])
+    assert (done.exit_code, done.stdout, done.stderr) == (78, "", "a.yaml:1:2: x: is wrong\na.yaml:3:4: is empty\n")
+
+
+def test_any_other_error_of_ours_is_one_line_and_exits_with_1(group: LazyGroup) -> None:
+    done = CliRunner().invoke(group, ["fails", "otherwise"])
+    assert (done.exit_code, done.stdout, done.stderr) == (1, "", "error: the stage is gone\n")

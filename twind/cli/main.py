@@ -1,0 +1,26 @@
+"""The `twind` command. Knows the commands by name only, so that help costs no heavy import."""
+
+from __future__ import annotations
+
+import click
+
+from twind import __version__
+from twind.cli.lazy import LazyGroup
+
+COMMANDS = {
+    "run": ("twind.cli.run:run", "Run the daemon."),
+    "demo": ("twind.cli.demo:demo", "Show synthetic robots over real MQTT in a live stage."),
+    "check": ("twind.cli.check:check", "Report everything that is wrong with a configuration."),
+    "stage": ("twind.cli.stage:stage", "Print the robots and objects that a USD stage declares."),
+    "config": ("twind.cli.config:config", "Print the settings in effect, their schema or their reference."),
+}
+"""Name: where the command is, and its line in the help."""
+
+
+@click.group(cls=LazyGroup, commands_at=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="twind")
+def main() -> None:
+    """Keep a live digital twin: robot sensor streams in, a trustworthy OpenUSD stage out.
+
+    Exit codes: 0 success, 1 failure, 2 usage, 78 configuration.
+    """

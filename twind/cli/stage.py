@@ -1,0 +1,19 @@
+"""`twind stage`: what a USD stage declares."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command
+@click.argument("root")
+@click.option("--json", "as_machine", is_flag=True, help="Print JSON.")
+def stage(*, root: str, as_machine: bool) -> None:
+    """Print the robots, joints, links and objects found in the stage at ROOT, and what is ignored and why."""
+    from twind.stage.describe import as_json, describe
+    from twind.stage.discover import discover
+
+    topology = discover(root)
+    click.echo(json.dumps(as_json(topology), indent=2, allow_nan=False) if as_machine else describe(topology))
