@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,9 +21,21 @@ if TYPE_CHECKING:
     Matrix = NDArray[np.float64]
 
 
+_STATEMENT = re.compile(
+    r"(?<!custom)(?<!uniform) ((?:custom |uniform )?"
+    r"(?:rel|token|point3f|quat[dfh]|float3?|double3?|half3|matrix4d|bool|string)(?:\[\])? "
+    r"|def |kind = |apiSchemas = |references = |instanceable = )"
+)
+
+
+def _spread(text: str) -> str:
+    """Put every statement on a line of its own, as `.usda` wants it, so that tests can write prims on one line."""
+    return _STATEMENT.sub(r"\n\1", re.sub(r"([{}])", r"\n\1\n", text))
+
+
 def _stage_from(text: str, *, up_axis: str = "Z", meters_per_unit: float = 1.0) -> Any:
     layer = Sdf.Layer.CreateAnonymous("test.usda")
-    layer.ImportFromString(f'#usda 1.0\n(\n    upAxis = "{up_axis}"\n    metersPerUnit = {meters_per_unit}\n)\n{text}')
+    layer.ImportFromString(f'#usda 1.0\n(\n    upAxis = "{up_axis}"\n    metersPerUnit = {meters_per_unit}\n)\n{_spread(text)}')
     return Usd.Stage.Open(layer)
 
 
@@ -61,7 +74,9 @@ def _motion(kind: JointKind, axis: int, q: float) -> Matrix:
     return matrix_of(Pose((0, 0, 0), (np.cos(angle / 2), *(unit * np.sin(angle / 2)))))
 
 
-def _forward(topology: Topology, positions: Mapping[str, float] | None = None, bases: Mapping[str, Pose] | None = None) -> list[Matrix]:
+def _forward(
+    topology: Topology, positions: Mapping[str, float] | None = None, bases: Mapping[str, Pose] | None = None
+) -> list[Matrix]:
     """Return world matrices of all frames; `positions` by `ROBOT/JOINT` (else rest), `bases` by entity id (else rest)."""
     positions, bases = positions or {}, bases or {}
     worlds: list[Matrix] = []
@@ -93,7 +108,9 @@ def _update(
     """Return a complete update in which link transforms and joint positions agree."""
     positions = positions or {}
     worlds = _forward(topology, positions, bases)
-    frames = [(link, first) for robot, first in zip(topology.robots, topology.first_frame, strict=False) for link in robot.links]
+    frames = [
+        (link, first) for robot, first in zip(topology.robots, topology.first_frame, strict=False) for link in robot.links
+    ]
     frames += [(one, 0) for one in topology.objects]
     local_translate, local_orient = np.zeros((len(worlds), 3)), np.zeros((len(worlds), 4))
     for at, ((frame, first), world) in enumerate(zip(frames, worlds, strict=True)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,16 +12,23 @@ from twind.model.errors import StageError
 from twind.model.topology import JointKind
 from twind.stage.discover import discover_stage
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 BODY = 'apiSchemas = ["PhysicsRigidBodyAPI"]'
 ROOT = 'apiSchemas = ["PhysicsRigidBodyAPI", "PhysicsArticulationRootAPI"]'
-AT = "double3 xformOp:translate = {} uniform token[] xformOpOrder = [\"xformOp:translate\"]"
+AT = 'double3 xformOp:translate = {} uniform token[] xformOpOrder = ["xformOp:translate"]'
 
 
-def body(name, at=(0, 0, 0), *, schemas=BODY, inside=""):
+def body(name: str, at: Any = (0, 0, 0), *, schemas: str = BODY, inside: str = "") -> str:
     return f'def Xform "{name}" ({schemas}) {{ {AT.format(at)} {inside} }}'
 
 
-def joint(kind, name, body0, body1, inside="", meta=""):
+def group(name: str, at: Any, *, inside: str = "") -> str:
+    return body(name, at, schemas="", inside=inside)
+
+
+def joint(kind: str, name: str, body0: str, body1: str, inside: str = "", *, meta: str = "") -> str:
     first = f"rel physics:body0 = <{body0}>" if body0 else ""
     second = f"rel physics:body1 = <{body1}>" if body1 else ""
     return f'def Physics{kind}Joint "{name}" ({meta}) {{ {first} {second} {inside} }}'
@@ -36,10 +44,24 @@ def Xform "World" {{
         {body("fore", (0, 0, 1))}
         def Scope "joints" {{
             {joint("Fixed", "root_joint", "", "/World/arm/base")}
-            {joint("Revolute", "elbow", "/World/arm/upper", "/World/arm/fore",
-                   "point3f physics:localPos0 = (0, 0, 0.5) uniform token physics:axis = 'Y' float physics:lowerLimit = -90")}
-            {joint("Revolute", "shoulder", "/World/arm/base", "/World/arm/upper",
-                   "point3f physics:localPos0 = (0, 0, 0.5) uniform token physics:axis = 'Z'")}
+            {
+    joint(
+        "Revolute",
+        "elbow",
+        "/World/arm/upper",
+        "/World/arm/fore",
+        "point3f physics:localPos0 = (0, 0, 0.5) uniform token physics:axis = 'Y' float physics:lowerLimit = -90",
+    )
+}
+            {
+    joint(
+        "Revolute",
+        "shoulder",
+        "/World/arm/base",
+        "/World/arm/upper",
+        "point3f physics:localPos0 = (0, 0, 0.5) uniform token physics:axis = 'Z'",
+    )
+}
         }}
     }}
     {body("box", (3, 0, 1))}
@@ -47,11 +69,11 @@ def Xform "World" {{
 """
 
 
-def reasons(topology, prim):
+def reasons(topology: Any, prim: str) -> list[str]:
     return [one.reason for one in topology.ignored if one.prim == prim]
 
 
-def test_flat_links_are_found_through_their_joints_and_ordered_from_the_base(stage_from):
+def test_flat_links_are_found_through_their_joints_and_ordered_from_the_base(stage_from: Callable[..., Any]) -> None:
     topology = discover_stage(stage_from(FLAT))
     (robot,) = topology.robots
     assert (robot.id, robot.prim, robot.floating) == ("arm", "/World/arm", False)
@@ -66,13 +88,15 @@ def test_flat_links_are_found_through_their_joints_and_ordered_from_the_base(sta
     assert (box.id, box.rest.position) == ("box", (3, 0, 1))
 
 
-def test_base_of_a_placed_robot_stays_where_it_is_authored(stage_from, forward):
+def test_base_of_a_placed_robot_stays_where_it_is_authored(stage_from: Callable[..., Any], forward: Callable[..., Any]) -> None:
     topology = discover_stage(stage_from(FLAT))
     np.testing.assert_allclose(forward(topology)[0][:3, 3], (1, 2, 0), atol=1e-9)
     assert any("stays where it is authored" in reason for reason in reasons(topology, "/World/arm/joints/root_joint"))
 
 
-def test_revolute_joint_without_limits_is_continuous_and_one_limit_is_enough_to_bound_it(stage_from):
+def test_revolute_joint_without_limits_is_continuous_and_one_limit_is_enough_to_bound_it(
+    stage_from: Callable[..., Any],
+) -> None:
     (robot,) = discover_stage(stage_from(FLAT)).robots
     _, shoulder, elbow = robot.joints
     assert (shoulder.kind, shoulder.lower, shoulder.upper) == (JointKind.CONTINUOUS, -math.inf, math.inf)
@@ -80,7 +104,7 @@ def test_revolute_joint_without_limits_is_continuous_and_one_limit_is_enough_to_
     assert elbow.lower == pytest.approx(-math.pi / 2)
 
 
-def two_links(joint_text, *, up_axis="Z", second_at=(0, 0, 1), scale="", base=ROOT):
+def two_links(joint_text: str, *, second_at: Any = (0, 0, 1), scale: str = "", base: str = ROOT) -> str:
     own = f'float3 xformOp:scale = {scale} uniform token[] xformOpOrder = ["xformOp:scale"]' if scale else ""
     return f"""
     def Xform "robot" (kind = "component") {{ {own}
@@ -92,7 +116,9 @@ def two_links(joint_text, *, up_axis="Z", second_at=(0, 0, 1), scale="", base=RO
 
 
 @pytest.mark.parametrize("up_axis", ["Y", "Z"])
-def test_stage_in_centimetres_is_read_in_metres_whatever_is_up(stage_from, forward, matrix, up_axis):
+def test_stage_in_centimetres_is_read_in_metres_whatever_is_up(
+    stage_from: Callable[..., Any], forward: Callable[..., Any], matrix: Callable[..., Any], up_axis: str
+) -> None:
     text = two_links(
         joint(
             "Prismatic",
@@ -115,7 +141,9 @@ def test_stage_in_centimetres_is_read_in_metres_whatever_is_up(stage_from, forwa
     np.testing.assert_allclose(forward(topology)[1], matrix(robot.links[1].rest), atol=1e-9)
 
 
-def test_scale_above_the_links_applies_to_joint_frames_and_to_local_units(stage_from, forward, matrix):
+def test_scale_above_the_links_applies_to_joint_frames_and_to_local_units(
+    stage_from: Callable[..., Any], forward: Callable[..., Any], matrix: Callable[..., Any]
+) -> None:
     text = two_links(
         joint("Revolute", "hinge", "/robot/a", "/robot/b", "point3f physics:localPos0 = (0, 0, 1)"), scale="(0.1, 0.1, 0.1)"
     )
@@ -127,16 +155,18 @@ def test_scale_above_the_links_applies_to_joint_frames_and_to_local_units(stage_
     assert topology.ignored == ()
 
 
-def test_uneven_scale_above_links_is_noted(stage_from):
+def test_uneven_scale_above_links_is_noted(stage_from: Callable[..., Any]) -> None:
     text = two_links(joint("Revolute", "hinge", "/robot/a", "/robot/b"), scale="(1, 1, 2)", second_at=(0, 0, 0))
     topology = discover_stage(stage_from(text))
     assert any("uneven" in reason for reason in reasons(topology, "/robot/b"))
 
 
-def test_joint_target_below_a_body_belongs_to_that_body(stage_from, forward, matrix):
+def test_joint_target_below_a_body_belongs_to_that_body(
+    stage_from: Callable[..., Any], forward: Callable[..., Any], matrix: Callable[..., Any]
+) -> None:
     text = f"""
     def Xform "robot" (kind = "component") {{
-        {body("a", schemas=ROOT, inside='def Xform "flange" { double3 xformOp:translate = (0, 0, 1) uniform token[] xformOpOrder = ["xformOp:translate"] }')}
+        {body("a", schemas=ROOT, inside=group("flange", (0, 0, 1)))}
         {body("b", (0, 0, 1.5))}
         {joint("Revolute", "hinge", "/robot/a/flange", "/robot/b", "point3f physics:localPos0 = (0, 0, 0.5)")}
     }}
@@ -147,12 +177,14 @@ def test_joint_target_below_a_body_belongs_to_that_body(stage_from, forward, mat
     np.testing.assert_allclose(forward(topology)[1], matrix(robot.links[1].rest), atol=1e-9)
 
 
-def test_static_prim_in_place_of_a_body_is_the_world_at_its_own_pose(stage_from, forward, matrix):
+def test_static_prim_in_place_of_a_body_is_the_world_at_its_own_pose(
+    stage_from: Callable[..., Any], forward: Callable[..., Any], matrix: Callable[..., Any]
+) -> None:
     text = f"""
-    def Xform "rail" {{ double3 xformOp:translate = (5, 0, 0) uniform token[] xformOpOrder = ["xformOp:translate"] }}
+    {group("rail", (5, 0, 0))}
     def Xform "robot" (kind = "component") {{
         {body("cart", (5, 0, 0.2), schemas=ROOT)}
-        {joint("Prismatic", "x", "/rail", "/robot/cart", "uniform token physics:axis = 'Z' float physics:lowerLimit = 0 float physics:upperLimit = 1")}
+        {joint("Prismatic", "z", "/rail", "/robot/cart", "uniform token physics:axis = 'Z' float physics:upperLimit = 1")}
     }}
     """
     topology = discover_stage(stage_from(text))
@@ -165,9 +197,11 @@ def test_static_prim_in_place_of_a_body_is_the_world_at_its_own_pose(stage_from,
 
 @pytest.mark.parametrize("kind", ["Revolute", "Prismatic"])
 @pytest.mark.parametrize("axis", ["X", "Y", "Z"])
-def test_joint_that_points_towards_the_base_moves_the_child_the_other_way(stage_from, forward, kind, axis):
+def test_joint_that_points_towards_the_base_moves_the_child_the_other_way(
+    stage_from: Callable[..., Any], forward: Callable[..., Any], kind: str, axis: str
+) -> None:
     frames = "point3f physics:localPos0 = (0.1, 0.2, 0.3) quatf physics:localRot1 = (0.5, 0.5, 0.5, 0.5)"
-    axis_text = f'uniform token physics:axis = "{axis}"'
+    axis_text = f' uniform token physics:axis = "{axis}"'
     along = discover_stage(stage_from(two_links(joint(kind, "j", "/robot/b", "/robot/a", frames + axis_text))))
     (robot,) = along.robots
     assert robot.links[robot.base].name == "a"
@@ -181,12 +215,13 @@ def test_joint_that_points_towards_the_base_moves_the_child_the_other_way(stage_
     np.testing.assert_allclose(np.linalg.inv(base) @ child, np.linalg.inv(a) @ b, atol=1e-7)
 
 
-def test_rest_comes_from_the_link_poses_and_from_an_authored_state_before_them(stage_from):
+def test_rest_comes_from_the_link_poses_and_from_an_authored_state_before_them(stage_from: Callable[..., Any]) -> None:
     hinge = "point3f physics:localPos0 = (0, 0, 0)"
     turned = two_links(joint("Revolute", "hinge", "/robot/a", "/robot/b", hinge), second_at=(0, 0, 0)).replace(
         'def Xform "b" (apiSchemas = ["PhysicsRigidBodyAPI"]) { double3 xformOp:translate = (0, 0, 0) '
         'uniform token[] xformOpOrder = ["xformOp:translate"]',
-        'def Xform "b" (apiSchemas = ["PhysicsRigidBodyAPI"]) { quatd xformOp:orient = (0.9659258262890683, 0.25881904510252074, 0, 0) '
+        'def Xform "b" (apiSchemas = ["PhysicsRigidBodyAPI"]) { '
+        "quatd xformOp:orient = (0.9659258262890683, 0.25881904510252074, 0, 0) "
         'uniform token[] xformOpOrder = ["xformOp:orient"]',
     )
     (robot,) = discover_stage(stage_from(turned)).robots
@@ -200,12 +235,12 @@ def test_rest_comes_from_the_link_poses_and_from_an_authored_state_before_them(s
     assert "not where the links stand" in reasons(wrong, "/robot/hinge")[0]
 
 
-def test_poses_that_miss_their_joint_are_noted(stage_from):
+def test_poses_that_miss_their_joint_are_noted(stage_from: Callable[..., Any]) -> None:
     topology = discover_stage(stage_from(two_links(joint("Revolute", "hinge", "/robot/a", "/robot/b"))))
     assert "1e+03 mm" in reasons(topology, "/robot/hinge")[0]
 
 
-def test_loop_is_cut_and_the_cut_joint_named(stage_from):
+def test_loop_is_cut_and_the_cut_joint_named(stage_from: Callable[..., Any]) -> None:
     text = f"""
     def Xform "four_bar" (kind = "component") {{
         {body("a", schemas=ROOT)} {body("b")} {body("c")}
@@ -220,7 +255,7 @@ def test_loop_is_cut_and_the_cut_joint_named(stage_from):
     assert "loop" in reasons(topology, "/four_bar/bc")[0]
 
 
-def test_author_of_the_asset_decides_where_a_loop_is_cut(stage_from):
+def test_author_of_the_asset_decides_where_a_loop_is_cut(stage_from: Callable[..., Any]) -> None:
     text = f"""
     def Xform "four_bar" (kind = "component") {{
         {body("a", schemas=ROOT)} {body("b")} {body("c")}
@@ -247,36 +282,40 @@ def test_author_of_the_asset_decides_where_a_loop_is_cut(stage_from):
         (joint("Revolute", "j", "", "/robot"), "/robot/j", "stand still"),
     ],
 )
-def test_joint_that_cannot_be_followed_is_ignored_with_its_reason(stage_from, text, prim, reason):
+def test_joint_that_cannot_be_followed_is_ignored_with_its_reason(
+    stage_from: Callable[..., Any], text: str, prim: str, reason: str
+) -> None:
     topology = discover_stage(stage_from(two_links(text)))
     assert topology.robots[0].joints == ()
     assert [one.id for one in topology.objects] == ["b"]
     assert reason in reasons(topology, prim)[0]
 
 
-def test_joint_outside_every_articulation_is_ignored_and_its_bodies_are_objects(stage_from):
+def test_joint_outside_every_articulation_is_ignored_and_its_bodies_are_objects(stage_from: Callable[..., Any]) -> None:
     topology = discover_stage(stage_from(two_links(joint("Revolute", "door", "/robot/a", "/robot/b"), base=BODY)))
     assert topology.robots == ()
     assert [one.id for one in topology.objects] == ["a", "b"]
     assert "PhysicsArticulationRootAPI" in reasons(topology, "/robot/door")[0]
 
 
-def test_reversed_limits_are_taken_as_absent_and_noted(stage_from):
+def test_reversed_limits_are_taken_as_absent_and_noted(stage_from: Callable[..., Any]) -> None:
     text = joint("Revolute", "j", "/robot/a", "/robot/b", "float physics:lowerLimit = 10 float physics:upperLimit = -10")
     topology = discover_stage(stage_from(two_links(text, second_at=(0, 0, 0))))
     assert topology.robots[0].joints[0].lower == -math.inf
     assert "above its upper limit" in reasons(topology, "/robot/j")[0]
 
 
-def test_velocity_limit_is_the_lowest_declared_and_a_huge_one_is_none(stage_from):
-    text = joint("Revolute", "j", "/robot/a", "/robot/b", "float newton:velocityLimit = 180 float physxJoint:maxJointVelocity = 90")
+def test_velocity_limit_is_the_lowest_declared_and_a_huge_one_is_none(stage_from: Callable[..., Any]) -> None:
+    text = joint(
+        "Revolute", "j", "/robot/a", "/robot/b", "float newton:velocityLimit = 180 float physxJoint:maxJointVelocity = 90"
+    )
     (robot,) = discover_stage(stage_from(two_links(text, second_at=(0, 0, 0)))).robots
     assert robot.joints[0].velocity_limit == pytest.approx(math.pi / 2)
     huge = joint("Revolute", "j", "/robot/a", "/robot/b", "float physxJoint:maxJointVelocity = 1000000")
     assert discover_stage(stage_from(two_links(huge))).robots[0].joints[0].velocity_limit == math.inf
 
 
-def test_disabled_rigid_body_stands_still(stage_from):
+def test_disabled_rigid_body_stands_still(stage_from: Callable[..., Any]) -> None:
     text = two_links(joint("Fixed", "j", "/robot/b", "/robot/a"), second_at=(0, 0, 0)).replace(
         f'def Xform "b" ({BODY}) {{', f'def Xform "b" ({BODY}) {{ bool physics:rigidBodyEnabled = 0'
     )
@@ -285,16 +324,18 @@ def test_disabled_rigid_body_stands_still(stage_from):
     assert topology.objects == ()
 
 
-def test_articulation_root_on_a_joint_or_above_the_links_finds_the_same_robot(stage_from):
+def test_articulation_root_on_a_joint_or_above_the_links_finds_the_same_robot(stage_from: Callable[..., Any]) -> None:
     api = 'apiSchemas = ["PhysicsArticulationRootAPI"]'
-    on_joint = two_links(joint("Fixed", "root", "", "/robot/a", meta=api) + joint("Revolute", "j", "/robot/a", "/robot/b"), base=BODY)
+    on_joint = two_links(
+        joint("Fixed", "root", "", "/robot/a", meta=api) + joint("Revolute", "j", "/robot/a", "/robot/b"), base=BODY
+    )
     above = on_joint.replace(api, "").replace('(kind = "component")', f'(kind = "component" {api})')
     for text in (on_joint, above):
         (robot,) = discover_stage(stage_from(text)).robots
         assert (robot.id, robot.floating, [one.name for one in robot.joints]) == ("robot", False, ["root", "j"])
 
 
-def test_second_root_in_a_connected_articulation_is_part_of_the_first_robot(stage_from):
+def test_second_root_in_a_connected_articulation_is_part_of_the_first_robot(stage_from: Callable[..., Any]) -> None:
     text = two_links(joint("Fixed", "weld", "/robot/a", "/robot/b"), second_at=(0, 0, 0)).replace(
         f'def Xform "b" ({BODY})', f'def Xform "b" ({ROOT})'
     )
@@ -303,12 +344,12 @@ def test_second_root_in_a_connected_articulation_is_part_of_the_first_robot(stag
     assert "part of that robot" in reasons(topology, "/robot/b")[0]
 
 
-def test_articulation_root_without_bodies_is_ignored(stage_from):
+def test_articulation_root_without_bodies_is_ignored(stage_from: Callable[..., Any]) -> None:
     topology = discover_stage(stage_from('def Xform "empty" (apiSchemas = ["PhysicsArticulationRootAPI"]) {}'))
     assert "no rigid body" in reasons(topology, "/empty")[0]
 
 
-def test_links_inside_an_instance_are_ignored_with_the_cure(stage_from):
+def test_links_inside_an_instance_are_ignored_with_the_cure(stage_from: Callable[..., Any]) -> None:
     text = f"""
     class "asset" {{ {two_links(joint("Revolute", "j", "/asset/robot/a", "/asset/robot/b"))} }}
     def Xform "copy" (instanceable = true references = </asset>) {{}}
@@ -318,7 +359,7 @@ def test_links_inside_an_instance_are_ignored_with_the_cure(stage_from):
     assert any("instanceable = false" in one.reason for one in topology.ignored)
 
 
-def test_object_below_a_moving_link_is_ignored_because_the_link_carries_it(stage_from):
+def test_object_below_a_moving_link_is_ignored_because_the_link_carries_it(stage_from: Callable[..., Any]) -> None:
     text = f"""
     def Xform "robot" (kind = "component") {{
         {body("a", schemas=ROOT, inside=body("b", (0, 0, 1), inside=body("tool", (0, 0, 1))))}
@@ -328,29 +369,33 @@ def test_object_below_a_moving_link_is_ignored_because_the_link_carries_it(stage
     topology = discover_stage(stage_from(text))
     assert topology.objects == ()
     assert "carries it along" in reasons(topology, "/robot/a/b/tool")[0]
-    reset = text.replace('(0, 0, 1) uniform token[] xformOpOrder = ["xformOp:translate"]  } }', '(0, 0, 1) uniform token[] xformOpOrder = ["!resetXformStack!", "xformOp:translate"]  } }', 1)
+    reset = text.replace(
+        '(0, 0, 1) uniform token[] xformOpOrder = ["xformOp:translate"]  } }',
+        '(0, 0, 1) uniform token[] xformOpOrder = ["!resetXformStack!", "xformOp:translate"]  } }',
+        1,
+    )
     assert [one.id for one in discover_stage(stage_from(reset)).objects] == ["tool"]
 
 
-def test_mount_of_a_nested_link_is_the_nearest_moving_ancestor(stage_from):
+def test_mount_of_a_nested_link_is_the_nearest_moving_ancestor(stage_from: Callable[..., Any]) -> None:
     text = f"""
     def Xform "robot" (kind = "component") {{
-        {body("a", schemas=ROOT, inside='def Xform "group" { double3 xformOp:translate = (0, 0, 2) uniform token[] xformOpOrder = ["xformOp:translate"] ' + body("b", (0, 0, 1)) + "}")}
+        {body("a", schemas=ROOT, inside=group("group", (0, 0, 2), inside=body("b", (0, 0, 1))))}
         {joint("Revolute", "j", "/robot/a", "/robot/a/group/b", "point3f physics:localPos0 = (0, 0, 3)")}
     }}
     """
     (floating,) = discover_stage(stage_from(text)).robots
     assert (floating.links[1].mount.frame, floating.links[1].mount.pose.position) == (0, (0, 0, 2))
-    fixed_text = text.replace('def PhysicsRevoluteJoint', joint("Fixed", "root", "", "/robot/a") + " def PhysicsRevoluteJoint")
+    fixed_text = text.replace("def PhysicsRevoluteJoint", joint("Fixed", "root", "", "/robot/a") + " def PhysicsRevoluteJoint")
     (fixed,) = discover_stage(stage_from(fixed_text)).robots
     assert fixed.links[1].mount.frame == -1
 
 
-def test_stage_without_physics_has_no_entities(stage_from):
+def test_stage_without_physics_has_no_entities(stage_from: Callable[..., Any]) -> None:
     assert discover_stage(stage_from('def Xform "World" {}')).entities == ()
 
 
-def test_unauthored_unit_is_noted():
+def test_unauthored_unit_is_noted() -> None:
     from pxr import Sdf, Usd
 
     layer = Sdf.Layer.CreateAnonymous("x.usda")
@@ -359,7 +404,7 @@ def test_unauthored_unit_is_noted():
     assert "metersPerUnit is not authored" in reasons(topology, "/")[0]
 
 
-def test_joint_names_that_collide_get_as_much_path_as_tells_them_apart(stage_from):
+def test_joint_names_that_collide_get_as_much_path_as_tells_them_apart(stage_from: Callable[..., Any]) -> None:
     text = f"""
     def Xform "robot" (kind = "component") {{
         {body("a", schemas=ROOT)} {body("b")} {body("c")}
@@ -372,14 +417,14 @@ def test_joint_names_that_collide_get_as_much_path_as_tells_them_apart(stage_fro
     assert "left/finger" in reasons(topology, "/robot/left/finger")[0]
 
 
-def test_joint_may_be_renamed_by_an_attribute(stage_from):
+def test_joint_may_be_renamed_by_an_attribute(stage_from: Callable[..., Any]) -> None:
     for attribute in ("string twind:name", "custom string isaac:NameOverride"):
         text = two_links(joint("Revolute", "j", "/robot/a", "/robot/b", f'{attribute} = "axis_1"'), second_at=(0, 0, 0))
         (robot,) = discover_stage(stage_from(text)).robots
         assert robot.joints[0].name == "axis_1"
 
 
-def test_id_that_could_not_be_a_topic_level_is_refused(stage_from):
+def test_id_that_could_not_be_a_topic_level_is_refused(stage_from: Callable[..., Any]) -> None:
     text = two_links("").replace('(kind = "component") {', '(kind = "component") { custom string twind:id = "cell/robot"')
     with pytest.raises(StageError, match="must not hold"):
         discover_stage(stage_from(text))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,18 +13,22 @@ from twind.model.topology import JointKind
 from twind.stage.discover import discover
 from twind.stage.live import LiveStage
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
 ROBOTS = ["panda", "iiwa14", "double_pendulum"]
 
 
-def _root(data_dir, name):
+def _root(data_dir: Path, name: str) -> str:
     return str(data_dir / "robots" / name / f"{name}.usda")
 
 
-def _digest(folder):
+def _digest(folder: Path) -> dict[str, str]:
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def test_panda_is_one_robot_with_seven_joints_and_two_coupled_fingers(data_dir):
+def test_panda_is_one_robot_with_seven_joints_and_two_coupled_fingers(data_dir: Path) -> None:
     topology = discover(_root(data_dir, "panda"))
     (robot,) = topology.robots
     assert (robot.id, robot.prim, robot.floating) == ("panda", "/panda", False)
@@ -40,13 +45,13 @@ def test_panda_is_one_robot_with_seven_joints_and_two_coupled_fingers(data_dir):
     assert topology.ignored == ()
 
 
-def test_iiwa_with_instanced_meshes_is_one_robot_with_seven_joints(data_dir):
+def test_iiwa_with_instanced_meshes_is_one_robot_with_seven_joints(data_dir: Path) -> None:
     (robot,) = discover(_root(data_dir, "iiwa14")).robots
     assert [joint.name for joint in robot.joints if joint.movable] == [f"joint{i}" for i in range(1, 8)]
     assert robot.joints[1].lower == pytest.approx(math.radians(-170), abs=2e-4)
 
 
-def test_double_pendulum_keeps_its_velocity_limits_and_its_turned_second_frame(data_dir):
+def test_double_pendulum_keeps_its_velocity_limits_and_its_turned_second_frame(data_dir: Path) -> None:
     (robot,) = discover(_root(data_dir, "double_pendulum")).robots
     one, two = (joint for joint in robot.joints if joint.movable)
     assert (one.name, two.name) == ("Joint1", "Joint2")
@@ -57,7 +62,9 @@ def test_double_pendulum_keeps_its_velocity_limits_and_its_turned_second_frame(d
 
 
 @pytest.mark.parametrize("name", ROBOTS)
-def test_kinematics_at_rest_gives_the_authored_link_poses(data_dir, forward, matrix, name):
+def test_kinematics_at_rest_gives_the_authored_link_poses(
+    data_dir: Path, forward: Callable[..., Any], matrix: Callable[..., Any], name: str
+) -> None:
     topology = discover(_root(data_dir, name))
     (robot,) = topology.robots
     for link, world in zip(robot.links, forward(topology), strict=True):
@@ -65,12 +72,16 @@ def test_kinematics_at_rest_gives_the_authored_link_poses(data_dir, forward, mat
 
 
 @pytest.mark.parametrize("name", ROBOTS)
-def test_stage_shows_joint_states_and_link_transforms_that_agree(data_dir, forward, matrix, update_at, name):
+def test_stage_shows_joint_states_and_link_transforms_that_agree(
+    data_dir: Path, forward: Callable[..., Any], matrix: Callable[..., Any], update_at: Callable[..., Any], name: str
+) -> None:
     live = LiveStage.open(_root(data_dir, name), instance="test")
     topology = live.topology
     (robot,) = topology.robots
     rng = np.random.default_rng(7)
-    positions = {f"{robot.id}/{joint.name}": float(rng.uniform(-1, 1)) for joint in robot.joints if joint.movable and not joint.mimic}
+    positions = {
+        f"{robot.id}/{joint.name}": float(rng.uniform(-1, 1)) for joint in robot.joints if joint.movable and not joint.mimic
+    }
     for joint in robot.joints:
         if joint.mimic:
             positions[f"{robot.id}/{joint.name}"] = positions[f"{robot.id}/{robot.joints[joint.mimic.joint].name}"]
@@ -85,7 +96,7 @@ def test_stage_shows_joint_states_and_link_transforms_that_agree(data_dir, forwa
     live.close()
 
 
-def test_user_files_are_byte_identical_after_writing(data_dir, update_at):
+def test_user_files_are_byte_identical_after_writing(data_dir: Path, update_at: Callable[..., Any]) -> None:
     folder = data_dir / "robots" / "panda"
     before = _digest(folder)
     live = LiveStage.open(_root(data_dir, "panda"), instance="test")
@@ -99,7 +110,7 @@ def test_user_files_are_byte_identical_after_writing(data_dir, update_at):
     assert _digest(folder) == before
 
 
-def test_reading_before_the_first_sample_says_lost_and_shows_the_rest_pose(data_dir, matrix):
+def test_reading_before_the_first_sample_says_lost_and_shows_the_rest_pose(data_dir: Path, matrix: Callable[..., Any]) -> None:
     live = LiveStage.open(_root(data_dir, "iiwa14"), instance="test")
     reading = live.read_back("iiwa14")
     assert (reading.quality, reading.time_s, reading.seq, reading.age_s) == ("lost", 0.0, 0, -1.0)
