@@ -90,7 +90,11 @@ class Daemon:
         self._thread = StageThread()
         self._dead_letters = DeadLetters(self.settings.state_dir / "dead-letters", telemetry=telemetry)
         views = Views(
-            health=self.health, status=self._status, entities=self._entities, entity=self._entity, metrics=telemetry.render_metrics
+            health=self.health,
+            status=self._status,
+            entities=self.entities,
+            entity=self._entity,
+            metrics=telemetry.render_metrics,
         )
         self.http = HttpServer(self.settings.http, views, count=telemetry.metrics.count_request)
         telemetry.metrics.set_config_hash(hashlib.sha256(self.settings.model_dump_json().encode()).hexdigest()[:12])
@@ -137,9 +141,7 @@ class Daemon:
         robots, objects = len(topology.robots), len(topology.objects)
         seconds = round(time.monotonic() - self._born_s, 3)
         self.telemetry.emit(
-            events.DaemonReady(
-                instance=settings.instance, http=self.http.url, robots=robots, objects=objects, seconds=seconds
-            )
+            events.DaemonReady(instance=settings.instance, http=self.http.url, robots=robots, objects=objects, seconds=seconds)
         )
         self._notifier.ready(f"{robots} robots and {objects} objects; {self.http.url}")
 
@@ -246,7 +248,8 @@ class Daemon:
     def _update(self) -> Update | None:
         return None if self.twinned is None else self.twinned.publisher.current
 
-    def _entities(self) -> list[dict[str, object]]:
+    def entities(self) -> list[dict[str, object]]:
+        """Return `id`, `kind`, `prim`, `status` and `age_ms` of every entity, now."""
         update = self._update()
         return [] if self.twinned is None or update is None else entity_list(self.twinned.topology, update, time.time_ns())
 
@@ -274,13 +277,13 @@ class Daemon:
             ]
         )
         seconds, unfinished = round(time.monotonic() - started_s, 3), ", ".join(self.shutdown.unfinished)
-        self.telemetry.emit(
-            events.DaemonStopped(instance=self.settings.instance, seconds=seconds, unfinished=unfinished)
-        )
+        self.telemetry.emit(events.DaemonStopped(instance=self.settings.instance, seconds=seconds, unfinished=unfinished))
         return code
 
     async def _finish_pumps(self) -> None:
-        for inlet in self.inlets.values():
+        for name, inlet in self.inlets.items():
+            self._supervisor.release(f"source {name}")
+            self._supervisor.release(f"pump {name}")
             inlet.source.stop()
         for name in self.inlets:
             await self._supervisor.finish(f"pump {name}")

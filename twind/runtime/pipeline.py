@@ -47,7 +47,9 @@ class BatchReport:
 class Feed:
     """The way of one source's messages into the estimators."""
 
-    def __init__(self, bindings: Bindings, estimators: Estimators, *, on_refused: Callable[[RawMessage, RefusedInput], None]) -> None:
+    def __init__(
+        self, bindings: Bindings, estimators: Estimators, *, on_refused: Callable[[RawMessage, RefusedInput], None]
+    ) -> None:
         self._bindings = bindings
         self._estimators = estimators
         self._on_refused = on_refused

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from twind.model.estimates import Verdict
 from twind.sources.protocol import AcknowledgingSource
 from twind.telemetry import events
 
@@ -43,6 +44,8 @@ class Pump:
         """Messages taken from the source."""
         self.refused = 0
         """Messages among them that could not be used."""
+        self.too_old = 0
+        """Samples that came too late to be used."""
         self.on_batch: Callable[[list[RawMessage]], None] | None = None
         """Called with each batch before it is processed; for checks that compare with what arrived."""
 
@@ -69,6 +72,7 @@ class Pump:
         refused = sum(entry.count for entry in report.refused.values())
         self.received += report.messages
         self.refused += refused
+        self.too_old += int(report.verdicts[Verdict.TOO_OLD])
         self._metrics.received.inc(report.messages)
         self._metrics.processed.inc(report.messages - refused)
         self._metrics.count_verdicts(report.verdicts.tolist())

@@ -132,14 +132,18 @@ class Supervisor:
                     return status
             self._given_up.clear()
 
+    def release(self, name: str) -> None:
+        """Let a component end by itself: from now on that is no fault, and it is not started again whatever happens."""
+        self._leave(self._components[name])
+
     async def finish(self, name: str) -> None:
-        """Wait for a component to end by itself, which from now on is no fault; it is not started again whatever happens.
+        """Release a component and wait for it to end by itself.
 
         A component that waits to be started again is not waited for.
         """
         component = self._components[name]
         waits = component.state in (State.RECOVERABLE, State.STARTING)
-        self._leave(component)
+        self.release(name)
         if waits:
             await self._cancel(component)
         elif component.task is not None:

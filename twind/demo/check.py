@@ -1,0 +1,168 @@
+"""Compares the live stage with the truth, which the demo knows: the motion is a function of time.
+
+At every write the stage is read back, as any USD tool would read it, and compared with the truth at the instant that the stage
+states for itself. Beside it stands what a twin that copies messages would have shown at that moment: the newest message.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twind.codecs.joint_state import JointStateCodec
+from twind.codecs.pose import PoseCodec
+from twind.model.time import NS_PER_S
+from twind.model.topology import JointKind, Robot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from twind.model.messages import RawMessage
+    from twind.model.state import Update
+    from twind.model.topology import Joint, Pose
+    from twind.sources.synthetic import SyntheticMotion
+    from twind.stage.live import LiveStage, Reading
+
+    Floats = NDArray[np.float64]
+
+_SETTLE_S = 2.0
+"""Motion that is not judged: filters and clocks start from nothing."""
+_MAX_LATENCIES = 2_000_000
+
+
+@dataclass(slots=True)
+class Error:
+    """Root mean square of an error, gathered bit by bit."""
+
+    total: float = 0.0
+    count: int = 0
+
+    def add(self, *errors: float) -> None:
+        """Add errors, each on its own."""
+        self.total += sum(error * error for error in errors)
+        self.count += len(errors)
+
+    @property
+    def rms(self) -> float:
+        """NaN before the first."""
+        return math.sqrt(self.total / self.count) if self.count else math.nan
+
+
+@dataclass(slots=True)
+class Errors:
+    """Of one way to show the cell."""
+
+    joint_rad: Error = field(default_factory=Error)
+    joint_m: Error = field(default_factory=Error)
+    position_m: Error = field(default_factory=Error)
+    rotation_rad: Error = field(default_factory=Error)
+
+    def as_dict(self) -> dict[str, float]:
+        """Return each root mean square."""
+        return {
+            "joint_rmse_rad": self.joint_rad.rms,
+            "joint_rmse_m": self.joint_m.rms,
+            "position_rmse_m": self.position_m.rms,
+            "rotation_rmse_rad": self.rotation_rad.rms,
+        }
+
+
+class Check:
+    """Watches one daemon. `note_batch` runs on the event loop, `note_written` on the stage's thread."""
+
+    def __init__(self, motion: SyntheticMotion, *, start_ns: int, prefix: str) -> None:
+        self.estimated = Errors()
+        self.raw = Errors()
+        self.writes = 0
+        self._motion = motion
+        self._start_ns = start_ns
+        self._newest: dict[str, bytes] = {}
+        self._latencies: list[Floats] = []
+        self._n_latencies = 0
+        self._lock = threading.Lock()
+        self._topics = {
+            entity.id: (f"{prefix}/{entity.id}/joint_state", f"{prefix}/{entity.id}/pose")
+            for entity in motion.topology.entities
+        }
+        self._joint_codec, self._pose_codec = JointStateCodec(), PoseCodec()
+
+    def note_batch(self, messages: Sequence[RawMessage]) -> None:
+        """Remember the newest message of each topic, as a twin that copies messages would."""
+        newest = self._newest
+        for message in messages:
+            newest[message.topic] = message.payload
+
+    def note_written(self, stage: LiveStage, update: Update, latencies_s: Floats) -> None:
+        """Read the stage back and compare it with the truth."""
+        self.writes += 1
+        with self._lock:
+            if len(latencies_s) and self._n_latencies < _MAX_LATENCIES:
+                self._latencies.append(latencies_s)
+                self._n_latencies += len(latencies_s)
+        if update.made_ns < self._start_ns + _SETTLE_S * NS_PER_S:
+            return
+        for index in update.changed.tolist():
+            entity = self._motion.topology.entities[index]
+            reading = stage.read_back(entity.id)
+            if reading.quality in ("ok", "coasting"):
+                self._compare(index, reading)
+
+    def latencies_ms(self) -> tuple[float, float]:
+        """Return the median and the 99th percentile of source-to-stage latency [ms]."""
+        with self._lock:
+            if not self._latencies:
+                return math.nan, math.nan
+            joined = np.concatenate(self._latencies)
+        median, high = np.quantile(joined, (0.5, 0.99)) * 1e3
+        return float(median), float(high)
+
+    def _compare(self, index: int, reading: Reading) -> None:
+        topology = self._motion.topology
+        entity = topology.entities[index]
+        # The stamp stands in the stage as float seconds, which resolve 0.24 us here.
+        at = np.array([reading.time_s - self._start_ns / NS_PER_S])
+        joint_topic, pose_topic = self._topics[entity.id]
+        if isinstance(entity, Robot):
+            truth, _ = self._motion.joints(index, at)
+            shown = dict(zip((joint.name for joint in entity.joints), truth[0].tolist(), strict=True))
+            for joint in entity.joints:
+                if joint.movable:
+                    _add(self.estimated, joint, reading.positions[joint.name] - shown[joint.name])
+            if joint_topic in self._newest:
+                sample = self._joint_codec.decode(self._newest[joint_topic])
+                kinds = {joint.name: joint for joint in entity.joints}
+                for name, position in zip(sample.names or (), sample.position, strict=True):
+                    _add(self.raw, kinds[name], position - shown[name])
+        if self._motion.has_body(index):
+            position, orientation = self._motion.body(index, at)
+            prim = entity.links[entity.base].prim if isinstance(entity, Robot) else entity.prim
+            pose: Pose = reading.poses[prim]
+            _add_pose(self.estimated, position[0], orientation[0], pose.position, pose.orientation)
+            if pose_topic in self._newest:
+                seen = self._pose_codec.decode(self._newest[pose_topic])
+                _add_pose(self.raw, position[0], orientation[0], seen.position, seen.orientation)
+
+
+def _add(errors: Errors, joint: Joint, error: float) -> None:
+    if joint.kind is JointKind.PRISMATIC:
+        errors.joint_m.add(error)
+    elif joint.kind is JointKind.CONTINUOUS:
+        errors.joint_rad.add(math.remainder(error, 2 * math.pi))
+    else:
+        errors.joint_rad.add(error)
+
+
+def _add_pose(
+    errors: Errors, true_position: Floats, true_orientation: Floats, position: Sequence[float], orientation: Sequence[float]
+) -> None:
+    errors.position_m.add(math.dist(true_position.tolist(), position))
+    shown = np.asarray(orientation) / np.linalg.norm(orientation)
+    # The sine of the half angle: an arc cosine near 1 would not resolve small angles.
+    half = min(1.0, 0.5 * min(float(np.linalg.norm(shown - true_orientation)), float(np.linalg.norm(shown + true_orientation))))
+    errors.rotation_rad.add(4.0 * math.asin(half))
