@@ -60,9 +60,10 @@ class Joint:
     axis: int
     """0, 1 or 2: the joint frame's X, Y or Z."""
     parent: int
-    """Index of body0 within the robot's links; -1 is the world (or what stands still in it)."""
+    """Index, within the robot's links, of the body on the base's side: body0, or body1 of a joint that points towards the base
+    (its frames are then turned so that the equation holds); -1 is the world (or what stands still in it)."""
     child: int
-    """Index of body1 within the robot's links."""
+    """Index of the other body within the robot's links."""
     parent_frame: Pose = Pose()
     """The joint frame in the parent link's frame, or in the world when `parent` is -1."""
     child_frame: Pose = Pose()
