@@ -33,12 +33,13 @@ def demo(
     Starts a broker, the daemon, and a process of synthetic robots with noisy encoders, skewed clocks, losses and late messages.
     """
     import asyncio
+    import sys
 
     from twind.config.settings import LogSettings
     from twind.demo.session import Options, run
     from twind.telemetry import Telemetry
 
-    live = click.get_text_stream("stdout").isatty() and not as_json
+    live = sys.stdout.isatty() and not as_json
     if not as_json:
         click.echo("Starting the broker, the daemon and the robots ...")
 

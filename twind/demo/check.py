@@ -130,15 +130,15 @@ class Check:
         joint_topic, pose_topic = self._topics[entity.id]
         if isinstance(entity, Robot):
             truth, _ = self._motion.joints(index, at)
-            shown = dict(zip((joint.name for joint in entity.joints), truth[0].tolist(), strict=True))
+            shown = dict(zip((joint.name for joint in entity.joints), map(float, truth[0]), strict=True))
             for joint in entity.joints:
                 if joint.movable:
                     _add(self.estimated, joint, reading.positions[joint.name] - shown[joint.name])
             if joint_topic in self._newest:
                 sample = self._joint_codec.decode(self._newest[joint_topic])
                 kinds = {joint.name: joint for joint in entity.joints}
-                for name, position in zip(sample.names or (), sample.position, strict=True):
-                    _add(self.raw, kinds[name], position - shown[name])
+                for name, copied in zip(sample.names or (), sample.position, strict=True):
+                    _add(self.raw, kinds[name], copied - shown[name])
         if self._motion.has_body(index):
             position, orientation = self._motion.body(index, at)
             prim = entity.links[entity.base].prim if isinstance(entity, Robot) else entity.prim
