@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +13,7 @@ from twind.model.time import NO_STAMP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 START = 1_700_000_000_000_000_000
 
@@ -177,31 +176,24 @@ def start_ns() -> int:
 
 
 @pytest.fixture(scope="session")
-def log_dir() -> Path:
-    """Where the real logs are; skips where they are not."""
-    root = Path(os.environ.get("TWIND_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
-    if not (root / "logs").is_dir():
-        pytest.skip(f"no real data at {root} (set TWIND_DATA)")
-    return root / "logs"
-
-
-@pytest.fixture(scope="session")
-def pendulum(log_dir: Path) -> Callable[[str], tuple[np.ndarray, np.ndarray]]:
+def pendulum(data_dir: Path) -> Callable[[str], tuple[np.ndarray, np.ndarray]]:
     """Load a log of the real double pendulum: (M,) stamps [ns] and (M, 2) measured positions [rad]."""
 
     def load(name: str) -> tuple[np.ndarray, np.ndarray]:
-        table = np.genfromtxt(log_dir / "double_pendulum" / f"{name}.csv", delimiter=",", skip_header=1, usecols=(0, 1, 2))
+        table = np.genfromtxt(
+            data_dir / "logs" / "double_pendulum" / f"{name}.csv", delimiter=",", skip_header=1, usecols=(0, 1, 2)
+        )
         return START + np.rint(table[:, 0] * 1e9).astype(np.int64), np.ascontiguousarray(table[:, 1:])
 
     return load
 
 
 @pytest.fixture(scope="session")
-def flight(log_dir: Path) -> Callable[[str, int], tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def flight(data_dir: Path) -> Callable[[str, int], tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Load every n-th pose of a EuRoC log: (M,) stamps [ns], (M, 3) positions [m], (M, 4) quaternions (w, x, y, z)."""
 
     def load(name: str, every: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        path = log_dir / "euroc" / f"{name}.csv"
+        path = data_dir / "logs" / "euroc" / f"{name}.csv"
         stamps = np.genfromtxt(path, delimiter=",", comments="#", usecols=0, dtype=np.int64)[::every]
         table = np.genfromtxt(path, delimiter=",", comments="#", usecols=range(1, 8))[::every]
         return stamps, np.ascontiguousarray(table[:, :3]), np.ascontiguousarray(table[:, 3:])

@@ -188,6 +188,38 @@ def test_messages_that_were_held_up_keep_their_instants(clocks: Any, start_ns: i
     assert clock.bank.steps[0] == 0
 
 
+@pytest.mark.parametrize("offset_ns", [0, 7 * HOUR])
+def test_a_long_outage_and_a_slow_flush_do_not_move_the_clock(clocks: Any, start_ns: int, offset_ns: int) -> None:
+    true = steady(start_ns, 20_000)
+    receive = true + MS
+    held = np.arange(2000, 12_000)  # one hundred seconds, delivered over the next five
+    receive[held] = true[12_000] + (held - 2000) * 5 * SECOND // held.size
+    receive[12_000:] = np.maximum(receive[12_000:], receive[11_999] + 1)
+    clock = clocks()
+    mapped, _, verdict = clock.map(true + offset_ns, receive)
+    assert not verdict.any()
+    assert np.abs(mapped - true).max() <= 2 * MS
+    assert clock.bank.steps[0] == 0
+
+
+@pytest.mark.parametrize("silence_s", [1, 29, 31, 3600])
+def test_trust_survives_a_silence(clocks: Any, start_ns: int, silence_s: int) -> None:
+    device = steady(start_ns, 400)
+    device[200:] += silence_s * SECOND
+    clock = clocks()
+    mapped, sigma, _ = clock.map(device, device + MS)
+    assert np.array_equal(mapped, device)
+    assert not sigma.any()
+
+
+def test_trust_is_withdrawn_when_every_delay_is_far_too_long(clocks: Any, start_ns: int) -> None:
+    device = steady(start_ns, 8000)
+    delay = np.where(np.arange(8000) < 1000, 5 * MS, 150 * MS)
+    clock = clocks()
+    clock.map(device, device + delay)
+    assert not clock.bank.trusted[0]
+
+
 def test_a_device_that_slept_is_followed_within_two_seconds(clocks: Any, start_ns: int) -> None:
     device = steady(start_ns, 1000)
     receive = device + MS

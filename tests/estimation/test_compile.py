@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import numba
+import numpy as np
 import pytest
 
 from twind.estimation import clock_kernels, compile, joint_kernels, pose_kernels, quaternions, singer  # noqa: A004
@@ -42,3 +43,25 @@ def test_a_kernel_compiles_where_no_cache_place_is_writable(monkeypatch: pytest.
 
     assert double(3.0) == 6.0
     assert compile.KERNELS[0].targetoptions["nogil"] is True
+
+
+def test_kernels_allocate_nothing_per_sample(joints: Any, poses: Any, clocks: Any, start_ns: int) -> None:
+    from numba.core.runtime import _nrt_python, rtsys
+
+    def allocations(count: int) -> int:
+        robot, body, clock = joints(7), poses(), clocks()
+        t = start_ns + 10_000_000 * np.arange(count)
+        columns = np.zeros((count, 7)), np.zeros((count, 3)), np.tile([1.0, 0.0, 0.0, 0.0], (count, 1))
+        before = rtsys.get_allocation_stats().alloc
+        robot.feed(t, columns[0])
+        body.feed(t, columns[1], columns[2])
+        clock.map(t, t)
+        robot.predict()
+        body.predict()
+        return int(rtsys.get_allocation_stats().alloc - before)
+
+    _nrt_python.memsys_enable_stats()
+    try:
+        assert allocations(2000) == allocations(20)
+    finally:
+        _nrt_python.memsys_disable_stats()

@@ -71,7 +71,7 @@ def _begin(row: Any, device: int, receive: int, slice_ns: int, trust_ns: int) ->
     row.best_slice[:] = -1
     row.slice = receive // slice_ns
     _keep(row, 0.0, 0.0)
-    row.trusted = 1 if 0 <= row.delay_ns <= trust_ns else 0
+    row.trusted = 1 if 0 <= row.delay_ns <= trust_ns and trust_ns > 0 else 0
 
 
 @kernel
@@ -85,16 +85,16 @@ def _keep(row: Any, x: float, y: float) -> None:
 
 @kernel
 def _judge_trust(row: Any, trust_ns: int) -> None:
-    """Decide by the smallest delay of the window; twice the bound is needed to withdraw trust, so that it does not flicker."""
-    least = math.inf
+    """Decide by the smallest delay of the window; to withdraw trust takes twice the bound, for a while: it must not flicker."""
+    least, oldest = math.inf, row.slice
     for slot in range(BUCKETS):
         if row.best_slice[slot] > row.slice - BUCKETS and row.best_slice[slot] >= 0:
-            least = min(least, row.best_y[slot])
+            least, oldest = min(least, row.best_y[slot]), min(oldest, row.best_slice[slot])
     least += row.delay_ns
-    if row.trusted:
-        row.trusted = 1 if BACKWARDS_NS <= least <= 2.0 * trust_ns and trust_ns > 0 else 0
-    else:
+    if not row.trusted:
         row.trusted = 1 if 0.0 <= least <= trust_ns and trust_ns > 0 else 0
+    elif least < BACKWARDS_NS or (2.0 * trust_ns < least < math.inf and row.slice - oldest >= BUCKETS // 4):
+        row.trusted = 0
 
 
 @kernel
@@ -108,8 +108,11 @@ def _support(row: Any, skew: float, middle: float) -> float:
 
 
 @kernel
-def _fit(row: Any, device: int, window_ns: int, max_skew: float) -> None:
-    """Fit the line to the kept delays: of all slopes within the bound, the one that lies highest at their middle."""
+def _fit(row: Any, device: int, window_ns: int, max_skew: float, future_ns: int) -> None:
+    """Fit the line to the kept delays: of all slopes within the bound, the one that lies highest at their middle.
+
+    A rise by more than `future_ns` is no fit but a backlog that flows, or a step, which `_is_step` judges.
+    """
     first, last, total, count = math.inf, -math.inf, 0.0, 0
     for slot in range(BUCKETS):
         if row.best_slice[slot] > row.slice - BUCKETS and row.best_slice[slot] >= 0:
@@ -130,9 +133,11 @@ def _fit(row: Any, device: int, window_ns: int, max_skew: float) -> None:
     skew = 0.5 * (low + high)
     x = float(device - row.ref_ns)
     before = row.line + row.skew * x
-    row.line = _support(row, skew, middle) - skew * middle
-    row.skew = skew
-    row.wander += 0.25 * (abs(row.line + skew * x - before) - row.wander)
+    line = _support(row, skew, middle) - skew * middle
+    shift = line + skew * x - before
+    if shift <= future_ns:
+        row.line, row.skew = line, skew
+        row.wander += 0.25 * (abs(shift) - row.wander)
 
 
 @kernel
@@ -215,7 +220,7 @@ def map_stamps(
 
         now = receive // slice_ns
         if now != row.slice:
-            _fit(row, device, window_ns, max_skew)
+            _fit(row, device, window_ns, max_skew, future_ns)
             if now < row.slice:  # the daemon's own clock was set back: what was kept lies in its future
                 row.best_slice[:] = -1
             row.slice = now
