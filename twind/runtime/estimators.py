@@ -100,7 +100,7 @@ class Estimators:
                 self.joints.configure(
                     first + offset,
                     position_std=joints.position_std_m if linear else joints.position_std_rad,
-                    jerk_noise=joints.jerk_noise,
+                    jerk_noise=joints.jerk_noise_m if linear else joints.jerk_noise,
                     tau_s=joints.acceleration_tau_s,
                     stamp_std_s=joints.stamp_std_ms * 1e-3,
                     modulus=2 * math.pi if joint.kind is JointKind.CONTINUOUS else 0.0,

@@ -111,6 +111,7 @@ class Supervisor:
         component = _Component(name, factory, policy, backoff, asyncio.get_running_loop().time())
         self._components[name] = component
         component.task = asyncio.create_task(self._keep(component), name=name)
+        component.task.add_done_callback(lambda _task: self._left(component))
 
     def status(self) -> tuple[ComponentStatus, ...]:
         """Return every component's status, in the order in which they were started."""
@@ -133,27 +134,28 @@ class Supervisor:
             self._given_up.clear()
 
     def release(self, name: str) -> None:
-        """Let a component end by itself: from now on that is no fault, and it is not started again whatever happens."""
-        self._leave(self._components[name])
+        """Let a component end by itself: from now on that is no fault, and it is not started again whatever happens.
 
-    async def finish(self, name: str) -> None:
-        """Release a component and wait for it to end by itself.
-
-        A component that waits to be started again is not waited for.
+        One that waits to be started again ends at once.
         """
         component = self._components[name]
         waits = component.state in (State.RECOVERABLE, State.STARTING)
+        self._leave(component)
+        if waits and component.task is not None:
+            component.task.cancel()
+
+    async def finish(self, name: str) -> None:
+        """Release a component and wait for it to end by itself."""
         self.release(name)
-        if waits:
-            await self._cancel(component)
-        elif component.task is not None:
-            await asyncio.wait({component.task})
+        await self._ended(name)
 
     async def stop(self, name: str) -> None:
         """Cancel a component and wait until it has ended."""
         component = self._components[name]
         self._leave(component)
-        await self._cancel(component)
+        if component.task is not None:
+            component.task.cancel()
+        await self._ended(name)
 
     async def aclose(self) -> None:
         """Stop every component, the one started last first."""
@@ -163,15 +165,13 @@ class Supervisor:
     async def _keep(self, component: _Component) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            if component.state is not State.STOPPING:
-                self._become(component, State.OK)
+            self._become(component, State.OK)
             started_s = loop.time()
             fault = await self._run_once(component)
             if component.state is State.STOPPING:
                 if fault is not _ENDED:
                     component.error = _describe(fault)
                     self._telemetry.emit(TaskGivenUp(task=component.name, error=component.error))
-                self._become(component, State.STOPPED)
                 return
             if loop.time() - started_s >= component.policy.healthy_s:
                 component.backoff.reset()
@@ -187,7 +187,6 @@ class Supervisor:
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
-                self._become(component, State.STOPPED)
                 raise
             return error  # something that it waited for was cancelled, not the component
         except Exception as error:  # noqa: BLE001  (whatever it is, the fault ends here: it is reported and retried)
@@ -220,14 +219,15 @@ class Supervisor:
         if component.state not in (State.PERMANENT, State.STOPPED):
             self._become(component, State.STOPPING)
 
-    async def _cancel(self, component: _Component) -> None:
-        task = component.task
-        if task is None or task.done():
-            return
-        task.cancel()
-        await asyncio.wait({task})
+    async def _ended(self, name: str) -> None:
+        task = self._components[name].task
+        if task is not None:
+            await asyncio.wait({task})
+
+    def _left(self, component: _Component) -> None:
+        """Note that a task has ended; one cancelled before its first step, or while it waited, could not do so itself."""
         if component.state is State.STOPPING:
-            self._become(component, State.STOPPED)  # cancelled before its first step, or while it waited
+            self._become(component, State.STOPPED)
 
     def _become(self, component: _Component, state: State) -> None:
         if component.state is not state:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from twind.config.address import is_loopback, parse_address
 from twind.model.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -35,7 +35,10 @@ class Access:
         Raises:
             PermanentError: The address cannot be read, or it would be open to other machines without that being asked for.
         """
-        host, port = split_address(settings.listen)
+        try:
+            host, port = parse_address(settings.listen)
+        except ValueError as error:
+            raise PermanentError(f"http.listen {settings.listen!r} {error}") from error
         loopback = is_loopback(host)
         secret = settings.token.get_secret_value().encode() if settings.token is not None else b""
         if settings.auth == "none":
@@ -53,10 +56,10 @@ class Access:
         if not self.loopback:
             return True
         try:
-            host, _ = split_address(header) if _has_port(header) else (header.strip("[]"), 0)
-        except PermanentError:
+            host, _ = parse_address(header) if _has_port(header) else (header.strip("[]"), 0)
+        except ValueError:
             return False
-        return is_loopback(host)
+        return is_loopback(host.lower())
 
     def admits(self, authorization: str) -> bool:
         """Whether an `Authorization` header carries the token, compared in constant time."""
@@ -64,28 +67,6 @@ class Access:
             return True
         scheme, _, given = authorization.partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(errors="replace"), self.token)
-
-
-def split_address(text: str) -> tuple[str, int]:
-    """Split `ADDRESS:PORT`; an IPv6 address stands in brackets.
-
-    Raises:
-        PermanentError: There is no port, or it is none.
-    """
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004  (the largest port)
-        raise PermanentError(f"http.listen {text!r}: expected ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address or name means this machine and no other."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _has_port(header: str) -> bool:
