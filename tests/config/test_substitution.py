@@ -32,14 +32,14 @@ def test_each_kind_of_placeholder_is_filled(load_texts: Callable[..., Loaded], t
     (tmp_path / "credentials").mkdir()
     (tmp_path / "credentials" / "token").write_text("t0ken\n")
     text = STAGE + SOURCE + (
-        "    port: ${env:PORT}\n    clean: ${env:EMPTY:-true}\n"
+        "    port: ${env:PORT}\n    qos: ${env:QOS:-0}\n    clean: ${env:EMPTY:-true}\n"
         "    password: ${file:secret}\n    url: fake://${env:HOST}.${env:DOMAIN:-local}/$${x}\n"
         "http: {token: '${cred:token}'}\n"
     )  # fmt: skip
     environment = {"PORT": "8883", "EMPTY": "", "HOST": "broker", "CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")}
     loaded = load_texts(text, environment=environment)
     source = _source(loaded)
-    assert (source.port, source.clean, source.url) == (8883, True, "fake://broker.local/${x}")
+    assert (source.port, source.qos, source.clean, source.url) == (8883, 0, True, "fake://broker.local/${x}")
     assert source.password.get_secret_value() == "s3cret\n"
     assert loaded.settings.http.token is not None
     assert loaded.settings.http.token.get_secret_value() == "t0ken"

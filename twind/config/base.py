@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -42,14 +42,25 @@ class SettingsModel(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse `true` where a number is meant; pydantic alone would read it as 1."""
-        if isinstance(value, bool) and info.field_name:
-            annotation = cls.model_fields[info.field_name].annotation
-            if not _mentions(bool, annotation) and (_mentions(float, annotation) or _mentions(int, annotation)):
-                msg = f"must be a number, not {str(value).lower()}"
-                raise ValueError(msg)
+    def _as_meant(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse `true` where a number is meant (pydantic reads it as 1), and take "1" for 1 (placeholders give text)."""
+        if not info.field_name or not isinstance(value, bool | str):
+            return value
+        annotation = cls.model_fields[info.field_name].annotation
+        if isinstance(value, str):
+            choices = [] if _mentions(str, annotation) else _choices(annotation)
+            return next((choice for choice in choices if str(choice) == value.strip()), value)
+        if not _mentions(bool, annotation) and (_mentions(float, annotation) or _mentions(int, annotation)):
+            msg = f"must be a number, not {str(value).lower()}"
+            raise ValueError(msg)
         return value
+
+
+def _choices(annotation: Any) -> list[Any]:
+    """Return the values of the Literals in an annotation."""
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    return [choice for argument in get_args(annotation) for choice in _choices(argument)]
 
 
 def _mentions(wanted: type, annotation: Any) -> bool:

@@ -32,6 +32,12 @@ class _WithPlaceholders(GenerateJsonSchema):
     def bool_schema(self, schema: core_schema.BoolSchema) -> Schema:
         return {"anyOf": [super().bool_schema(schema), _PLACEHOLDER]}
 
+    def literal_schema(self, schema: core_schema.LiteralSchema) -> Schema:
+        """Describe one of a few values, or a placeholder for one that is no text."""
+        described = super().literal_schema(schema)
+        only_text = all(isinstance(value, str) for value in schema["expected"])
+        return described if only_text else {"anyOf": [described, _PLACEHOLDER]}
+
 
 def usable_settings(group: Group[Any]) -> dict[str, type[SettingsModel]]:
     """Return the settings classes of the adapters whose packages are installed, by name."""
