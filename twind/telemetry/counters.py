@@ -53,10 +53,8 @@ class EventCounters:
         if child is None:
             counter = self._counter(kind)
             if values and sum(1 for other in self._children if other[0] == kind.counter) >= MAX_CHILDREN:
-                values = ("other",) * len(values)
-            child = counter.labels(*values) if values else counter
-            if len(self._children) < MAX_CHILDREN * (len(self._counters) + 1) and "other" not in values:
-                self._children[key] = child
+                return counter.labels(*["other"] * len(values))
+            child = self._children[key] = counter.labels(*values) if values else counter
         return child
 
     def _counter(self, kind: type[Event]) -> Counter:
