@@ -8,6 +8,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from twind.api import PermanentError
+from twind_mqtt import reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,7 @@ async def dial(settings: MqttSettings) -> socket.socket:
 
     Raises:
         OSError: It could not be reached, or TLS failed (`ssl.SSLError`, `socket.gaierror` and `TimeoutError` are kinds of it).
+        RetryableError: The peer does not speak TLS.
         PermanentError: A certificate file cannot be used.
     """
     context = await asyncio.to_thread(_context, settings.tls) if settings.encrypted else None
@@ -40,6 +42,9 @@ async def dial(settings: MqttSettings) -> socket.socket:
         raise
     try:
         await _shake_hands(wrapped)
+    except ConnectionError as error:
+        wrapped.close()
+        raise reasons.no_tls(str(error)) from error
     except BaseException:
         wrapped.close()
         raise

@@ -144,6 +144,7 @@ class Link:
         except OSError as error:
             if link is not None:
                 link.abort("no answer to CONNECT")
+                raise reasons.mute(settings) from error
             raise reasons.unreachable(error, settings) from error
         except BaseException:
             if link is not None:

@@ -92,6 +92,15 @@ def unreachable(error: OSError, settings: MqttSettings) -> TwindError:
             return RetryableError(f"cannot reach {host}:{port}: {error.strerror or repr(error)}")
 
 
+def mute(settings: MqttSettings) -> TwindError:
+    """Return the error for a peer that takes the connection and does not answer CONNECT."""
+    other = "3.1.1" if settings.protocol == "5" else "5"
+    return RetryableError(
+        f"{settings.host}:{settings.port} does not answer CONNECT: is it an MQTT broker, and does it know MQTT "
+        f"{settings.protocol}? Try `protocol: {other}`"
+    )
+
+
 def hung_up(error: OSError | None, settings: MqttSettings) -> TwindError:
     """Return the error for a connection that ended before the broker answered CONNECT."""
     if isinstance(error, ssl.SSLError):
@@ -107,6 +116,11 @@ def broken(error: OSError | None) -> str:
     return f"connection lost: {error.strerror or error}" if error else "the broker closed the connection"
 
 
+def no_tls(what: str) -> TwindError:
+    """Return the error for a peer that does not answer a TLS handshake with one."""
+    return RetryableError(f"the port does not answer in TLS ({what}): check the port, or use mqtt://")
+
+
 def _untrusted(error: ssl.SSLCertVerificationError, settings: MqttSettings) -> str:
     text = error.verify_message.rstrip(".")
     if "mismatch" in text or "not valid for" in text:
@@ -120,7 +134,7 @@ def _untrusted(error: ssl.SSLCertVerificationError, settings: MqttSettings) -> s
 def _tls_failed(error: ssl.SSLError) -> TwindError:
     reason = error.reason or str(error)
     if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNEXPECTED_EOF_WHILE_READING"}:
-        return RetryableError(f"the port does not answer in TLS ({reason}): check the port, or use mqtt://")
+        return no_tls(reason)
     if "CERTIFICATE_REQUIRED" in reason:
         return PermanentError("the broker asks for a client certificate: set `tls.certificate` and `tls.key`")
     if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason or "HANDSHAKE_FAILURE" in reason):

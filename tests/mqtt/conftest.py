@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
+import datetime as dt
 import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from twind_mqtt import adapter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from twind.api import RawMessage
@@ -61,10 +61,7 @@ class Opened:
     async def subscribed(self, *, times: int = 1) -> None:
         """Wait until connected and until the broker answered the subscriptions."""
         await self.said.wait_for("SourceConnected", count=times)
-        async with asyncio.timeout(30):
-            while self.source._link is None:
-                await asyncio.sleep(0)
-            await asyncio.wait({self.source._link.granted})
+        await asyncio.wait({self.source._link.granted}, timeout=30)
 
     async def take(self, count: int, *, within_s: float = 60.0) -> list[RawMessage]:
         """Receive exactly so many messages."""
@@ -102,6 +99,18 @@ async def opened(url: str, **options: Any) -> AsyncIterator[Opened]:
 def open_source() -> Any:
     """`async with open_source(url, **settings) as source`."""
     return opened
+
+
+@pytest.fixture
+def until() -> Any:
+    """`await until(condition)`: look again and again until it holds; fail after a while."""
+
+    async def look(condition: Callable[[], Any], *, within_s: float = 60.0) -> None:
+        async with asyncio.timeout(within_s):
+            while not condition():  # noqa: ASYNC110  (what is waited for has no event of its own)
+                await asyncio.sleep(0.01)
+
+    return look
 
 
 @pytest.fixture
@@ -173,15 +182,15 @@ def _sign_only() -> x509.KeyUsage:
 
 
 def _builder(name: str, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=1))
     )
 
 
@@ -189,8 +198,6 @@ def _write(stem: Path, certificate: x509.Certificate, key: ec.EllipticCurvePriva
     files = stem.with_suffix(".pem"), stem.with_suffix(".key")
     files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     files[1].write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return files
