@@ -43,6 +43,7 @@ format: $(VENV)/.installed-dev  ## Format the code
 
 docs: $(VENV)/.installed-dev  ## Write the reference pages that are generated from the code
 	@$(BIN)/twind config reference > docs/reference/configuration.md
+	@$(BIN)/python -m twind.telemetry.reference > docs/reference/metrics.md
 
 clean:  ## Remove everything that was built or installed here
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
