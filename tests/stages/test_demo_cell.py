@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdShade, UsdUtils, UsdValidation
+
+from twind.model.topology import JointKind
+from twind.stage.discover import discover
 
 CELL = Path(__file__).parents[2] / "stages" / "demo_cell" / "cell.usda"
 LAYERS = sorted(CELL.parent.rglob("*.usda"))
@@ -187,6 +191,29 @@ def test_the_second_finger_mimics_the_first(stage: Any) -> None:
     assert follower.GetRelationship("newton:mimicJoint").GetTargets() == [leader.GetPath()]
     offset, factor = (follower.GetAttribute(f"newton:mimicCoef{index}").Get() for index in (0, 1))
     assert rest(follower) == offset + factor * rest(leader)
+
+
+def test_discovery_finds_three_robots_and_six_parts_and_passes_over_nothing() -> None:
+    topology = discover(str(CELL))
+    assert topology.ignored == ()
+    assert {robot.id: tuple(joint.name for joint in robot.joints) for robot in topology.robots} == JOINTS
+    assert tuple(found.id for found in topology.objects) == PARTS
+    assert [robot.floating for robot in topology.robots] == [False, False, True]
+    assert {robot.links[robot.base].name for robot in topology.robots} == {"base_link"}
+
+
+def test_discovery_reads_kinds_rest_and_coupling_as_authored() -> None:
+    arm_a, arm_b, agv = discover(str(CELL)).robots
+    assert [joint.kind for joint in arm_a.joints] == [JointKind.FIXED, *[JointKind.REVOLUTE] * 6]
+    assert [joint.kind for joint in agv.joints] == [JointKind.CONTINUOUS] * 2
+    assert [joint.rest for joint in arm_a.joints] == [0] * 7
+    degrees = [20, -10, 12, -2, 0, -20]
+    assert [math.degrees(joint.rest) for joint in arm_b.joints[1:7]] == pytest.approx(degrees, abs=1e-4)
+    *_, finger, follower = arm_b.joints
+    assert (finger.kind, finger.lower, finger.upper) == (JointKind.PRISMATIC, 0, pytest.approx(0.04))
+    assert follower.mimic is not None
+    assert arm_b.joints[follower.mimic.joint] is finger
+    assert (follower.mimic.multiplier, follower.mimic.offset) == (1, 0)
 
 
 # --- where everything is ---------------------------------------------------------------------------------------------------
