@@ -107,12 +107,12 @@ class ClockSettings(SettingsModel):
 
 
 class OverrideSettings(SettingsModel):
-    """What differs for one entity."""
+    """What differs for one entity; what is not set here is as for all."""
 
     joints: JointSettings | None = None
-    """Noise of the joint stream of this robot, in place of `estimation.joints`."""
+    """Noise of the joint stream of this robot."""
     poses: PoseSettings | None = None
-    """Noise of the pose stream of this object or mobile robot, in place of `estimation.poses`."""
+    """Noise of the pose stream of this object or mobile robot."""
 
 
 class EstimationSettings(SettingsModel):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from twind.config.base import SettingsModel
 from twind.estimation import ClockBank, JointBank, PoseBank
 from twind.model.errors import RefusedInput
 from twind.model.estimates import Verdict
@@ -84,7 +85,7 @@ class Estimators:
     def _configure(self, settings: EstimationSettings) -> None:
         for index, entity in enumerate(self._topology.entities):
             own = settings.overrides.get(entity.id)
-            poses = own.poses if own is not None and own.poses is not None else settings.poses
+            poses = _over(settings.poses, None if own is None else own.poses)
             self.poses.configure(
                 index,
                 position_std=poses.position_std_m,
@@ -94,7 +95,7 @@ class Estimators:
             )
         for robot, first in zip(self._topology.robots, self._topology.first_joint, strict=False):
             own = settings.overrides.get(robot.id)
-            joints = own.joints if own is not None and own.joints is not None else settings.joints
+            joints = _over(settings.joints, None if own is None else own.joints)
             for offset, joint in enumerate(robot.joints):
                 linear = joint.kind is JointKind.PRISMATIC
                 self.joints.configure(
@@ -213,6 +214,14 @@ class Estimators:
             rotation_std=rotation_std,
             posed=(self.poses.last_ns != NO_STAMP).astype(np.uint8),
         )
+
+
+_S = TypeVar("_S", bound=SettingsModel)
+
+
+def _over(base: _S, own: _S | None) -> _S:
+    """Return what is set for all, with what one entity sets for itself in its place."""
+    return base if own is None else base.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
 
 
 def _used(verdicts: Bytes) -> NDArray[np.bool_]:

@@ -26,7 +26,7 @@ _SHARE = 0.8
 """Share of the limits of position and velocity that a motion uses."""
 _REACH = {JointKind.REVOLUTE: 1.0, JointKind.CONTINUOUS: 1.5, JointKind.PRISMATIC: 0.25}
 """Largest amplitude [rad or m], whatever the limits allow."""
-_SPEED = {JointKind.REVOLUTE: 1.5, JointKind.CONTINUOUS: 1.5, JointKind.PRISMATIC: 0.3}
+_SPEED = {JointKind.REVOLUTE: 1.5, JointKind.CONTINUOUS: 1.5, JointKind.PRISMATIC: 0.1}
 """Largest velocity [rad/s or m/s], whatever the limits allow."""
 _WAVES = 3
 _DWELL = 3.0
