@@ -28,10 +28,11 @@ components come from the configuration, everything else from fixed sets.
 _EVENTS = """
 ## Log events
 
-One line each on standard error, as JSON (`ts`, `level`, `event`, then the fields) or for people (`log.format`).
-An `error` means that data was lost or that somebody has to look; a `warning`, that nothing was lost but something was unexpected.
-Repeats of one event with the same labels are written at most every `log.repeat_s`; the next line says how many were `suppressed`.
-They are always counted. What libraries log arrives as `library_log` with `logger` and `message`.
+One line each on standard error, as JSON (`ts`, `level`, `event`, then the fields) or for people (`log.format`). An
+`error` means that data was lost or that somebody has to look; a `warning`, that nothing was lost but something was
+unexpected. Repeats of one event with the same labels are written at most every `log.repeat_s`; the next line says how
+many were `suppressed`. They are always counted. What libraries log arrives as `library_log` with `logger` and
+`message`.
 
 | event | level | counter | fields | what happened |
 |---|---|---|---|---|
