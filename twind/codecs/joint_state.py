@@ -25,9 +25,20 @@ class _JointState(msgspec.Struct, gc=False):
     header: RosHeader | None = None
     stamp: AnyStamp = None
     timestamp: AnyStamp = None
-    name: tuple[str, ...] = ()
+    name: msgspec.Raw = msgspec.Raw(b"[]")
     velocity: list[float] = []
     effort: list[float] = []
+
+
+class _Names(msgspec.Struct):
+    name: tuple[str, ...]
+
+
+_NAMES_BEGIN, _NAMES_END = b'{"name":', b"}"
+"""Around the names when they are decoded alone, so that what is wrong with them is said as for the whole message."""
+_LONGEST_REMEMBERED = 4096
+"""Bytes of JSON; longer lists of names are decoded each time."""
+_MOST_REMEMBERED = 256
 
 
 class JointStateCodec:
@@ -38,6 +49,8 @@ class JointStateCodec:
 
     def __init__(self) -> None:
         self._decode = msgspec.json.Decoder(_JointState).decode
+        self._decode_names = msgspec.json.Decoder(_Names).decode
+        self._known_names: dict[bytes, tuple[str, ...]] = {}
 
     def decode(self, payload: bytes, /) -> JointSample:
         """Decode one payload.
@@ -47,9 +60,11 @@ class JointStateCodec:
         """
         try:
             message = self._decode(payload)
+            text = bytes(message.name)
+            names = self._known_names.get(text) or self._names(text)
         except JSON_FAULTS as error:
             raise refusal_for(payload, error) from error
-        names, position = message.name, message.position
+        position = message.position
         count = len(position)
         if names and len(names) != count:
             raise RefusedInput(Refusal.WRONG_LENGTH, f"{len(names)} names but {count} positions")
@@ -61,3 +76,12 @@ class JointStateCodec:
             raise RefusedInput(Refusal.WRONG_LENGTH, f"{len(message.effort)} efforts but {count} positions")
         stamp = stamp_ns(message.header, message.stamp, message.timestamp)
         return JointSample(stamp, names or None, position, message.velocity, message.effort)
+
+    def _names(self, text: bytes) -> tuple[str, ...]:
+        """Decode names, and remember them: a robot sends the same ones each time, and strings cost more than numbers."""
+        names = self._decode_names(_NAMES_BEGIN + text + _NAMES_END).name
+        if len(text) <= _LONGEST_REMEMBERED:
+            if len(self._known_names) >= _MOST_REMEMBERED:
+                self._known_names.clear()
+            self._known_names[text] = names
+        return names

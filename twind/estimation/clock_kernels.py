@@ -183,8 +183,11 @@ def map_stamps(
     mapped_ns: NDArray[np.int64],
     sigma_s: NDArray[np.float64],
     verdict: NDArray[np.uint8],
-) -> None:
-    """Map M stamps in order of arrival; see `ClockBank.map` for the columns."""
+) -> bool:
+    """Map M stamps in order of arrival; see `ClockBank.map` for the columns. False: a stream is no row; nothing was done."""
+    for m in range(stream.shape[0]):
+        if not 0 <= stream[m] < rows.shape[0]:
+            return False
     slice_ns = max(window_ns // BUCKETS, 1)
     for m in range(stream.shape[0]):
         row = rows[stream[m]]
@@ -246,3 +249,4 @@ def map_stamps(
         else:
             mapped_ns[m] = min(device + row.delay_ns + np.int64(math.floor(row.line + row.skew * x + 0.5)), receive)
             sigma_s[m] = 1e-9 * row.wander
+    return True

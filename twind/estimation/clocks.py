@@ -76,9 +76,8 @@ class ClockBank:
             raise ValueError(f"not every column has {n} entries, one per message")
         if n == 0:
             return
-        if stream.min() < 0 or stream.max() >= self.n_streams:
+        if not map_stamps(self._rows, stream, device_ns, receive_ns, *self._limits, mapped_ns, sigma_s, verdict):
             raise ValueError(f"a stream is not a row of 0..{self.n_streams - 1}")
-        map_stamps(self._rows, stream, device_ns, receive_ns, *self._limits, mapped_ns, sigma_s, verdict)
 
     @property
     def offset_s(self) -> NDArray[np.float64]:

@@ -182,8 +182,15 @@ def ingest_joints(
     gate: float,
     verdict: NDArray[np.uint8],
     nis: NDArray[np.float64],
-) -> None:
-    """Use M messages in order of arrival; see `JointBank.ingest` for the columns."""
+) -> bool:
+    """Use M messages in order of arrival; see `JointBank.ingest` for the columns. False: bad offsets; nothing was done."""
+    end = 0
+    for m in range(offset.shape[0]):
+        if offset[m] < end:
+            return False
+        end = offset[m]
+    if end > min(values.shape[0], verdict.shape[0], nis.shape[0]):
+        return False
     model = singer(0.0, 0.0)
     model_dt, model_alpha = 0, 0.0
     for m in range(layout.shape[0]):
@@ -221,6 +228,7 @@ def ingest_joints(
                 model_dt, model_alpha = dt, row.alpha
                 model = singer(dt * 1e-9, row.alpha)
             verdict[k], nis[k] = _measure(row, model, dt * 1e-9, t, z, sigma, gate)
+    return True
 
 
 @kernel

@@ -131,15 +131,11 @@ class JointBank:
         n = layout.shape[0]
         if not t_ns.shape[0] == sigma_t.shape[0] == skip.shape[0] == n or offset.shape[0] != n + 1:
             raise ValueError(f"not every column has {n} entries, one per message")
-        last = int(offset[-1])
-        if offset[0] < 0 or last > min(values.shape[0], verdict.shape[0], nis.shape[0]) or (offset[1:] < offset[:-1]).any():
-            raise ValueError(f"offsets up to {last} do not ascend, or exceed the value columns ({values.shape[0]} entries)")
-        if n == 0:
-            return
-        ingest_joints(
+        if not ingest_joints(
             self._rows, self._layout_start, self._layout_rows, layout, t_ns, sigma_t, skip, offset, values, self._gate,
             verdict, nis,
-        )  # fmt: skip
+        ):  # fmt: skip
+            raise ValueError(f"offsets up to {offset[-1]} do not ascend, or exceed the columns ({values.shape[0]} entries)")
 
     def predict(
         self,

@@ -76,9 +76,11 @@ class Intake:
         """Take up to `max_messages` in order of arrival, without waiting."""
         lossy, kept = self._lossy, self._kept
         taken: list[RawMessage] = []
-        while len(taken) < max_messages and (lossy or kept):
-            oldest = lossy if not kept or (lossy and lossy[0][0] < kept[0][0]) else kept
+        while lossy and kept and len(taken) < max_messages:
+            oldest = lossy if lossy[0][0] < kept[0][0] else kept
             taken.append(oldest.popleft()[1])
+        rest = lossy or kept
+        taken += [rest.popleft()[1] for _ in range(min(max_messages - len(taken), len(rest)))]
         self._bytes -= sum([len(message.payload) for message in taken])
         self.taken_messages += len(taken)
         if self.full and 2 * len(self) <= self.max_messages and 2 * self._bytes <= self.max_bytes:

@@ -24,10 +24,10 @@ class JointColumns:
     """(M,) daemon wall clock at arrival [ns]."""
     layout: list[int] = field(default_factory=list)
     """(M,) which joint rows the values belong to."""
-    count: list[int] = field(default_factory=list)
-    """(M,) number of values."""
     position: list[float] = field(default_factory=list)
     """(K,) [rad or m]."""
+    offset: list[int] = field(default_factory=lambda: [0])
+    """(M + 1,) where each message's values begin in `position`, and where the last one's end."""
 
 
 @dataclass(slots=True)

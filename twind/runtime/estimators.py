@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _STREAMS_PER_ENTITY = 8
 _MIN_STREAMS = 64
+_CHANGES = np.isin(np.arange(256), (Verdict.ACCEPTED, Verdict.RESET))
+"""Whether each verdict changes an estimate: a table, as asking for each batch would cost more than its filters do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +138,13 @@ class Estimators:
     def ingest_joints(self, columns: JointColumns) -> Outcome:
         """Update the joints from one batch of messages."""
         mapped, sigma, skip = self._map(columns.stream, columns.device_ns, columns.receive_ns)
-        counts = np.array(columns.count, np.int64)
-        offset = np.zeros(len(counts) + 1, np.int64)
-        np.cumsum(counts, out=offset[1:])
+        offset = np.array(columns.offset, np.int64)
         values = np.array(columns.position)
         verdicts = np.empty(len(values), np.uint8)
         nis = np.empty(len(values))
         layout = np.array(columns.layout, np.int32)
         self.joints.ingest(layout, mapped, sigma, skip, offset, values, verdicts, nis)
-        return Outcome(verdicts, mapped[_used(verdicts[offset[:-1]])])
+        return Outcome(verdicts, mapped[_CHANGES[verdicts[offset[:-1]]]])
 
     def ingest_poses(self, columns: PoseColumns) -> Outcome:
         """Update the poses from one batch of messages."""
@@ -163,7 +163,7 @@ class Estimators:
             verdicts,
             nis,
         )
-        return Outcome(verdicts, mapped[_used(verdicts)])
+        return Outcome(verdicts, mapped[_CHANGES[verdicts]])
 
     def _map(self, stream: list[int], device_ns: list[int], receive_ns: list[int]) -> tuple[Ints, Floats, Bytes]:
         count = len(stream)
@@ -222,7 +222,3 @@ _S = TypeVar("_S", bound=SettingsModel)
 def _over(base: _S, own: _S | None) -> _S:
     """Return what is set for all, with what one entity sets for itself in its place."""
     return base if own is None else base.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
-
-
-def _used(verdicts: Bytes) -> NDArray[np.bool_]:
-    return np.isin(verdicts, (Verdict.ACCEPTED, Verdict.RESET))

@@ -84,8 +84,8 @@ class Feed:
             joints.device_ns.append(sample.stamp_ns)
             joints.receive_ns.append(message.receive_ns)
             joints.layout.append(layout)
-            joints.count.append(length)
             joints.position += position
+            joints.offset.append(len(joints.position))
         return self._estimate(len(messages), refused, joints, poses)
 
     def _estimate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ class BatchHistogram(Collector):
     def __init__(self, name: str, documentation: str, bounds: Sequence[float]) -> None:
         self._name = name
         self._documentation = documentation
-        self._bounds = np.array(sorted(bounds))
+        self._bounds = sorted(bounds)
         self._counts = np.zeros(len(bounds) + 1, np.int64)
         self._sum = 0.0
 
@@ -41,14 +42,14 @@ class BatchHistogram(Collector):
 
     def observe(self, value: float) -> None:
         """Count one observation."""
-        self._counts[self._bounds.searchsorted(value)] += 1
+        self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
     def observe_many(self, values: ArrayLike) -> None:
         """Count many observations; those that are not finite say nothing and are left out."""
         array = np.asarray(values, np.float64)
         array = array[np.isfinite(array)]
-        self._counts += np.bincount(self._bounds.searchsorted(array), minlength=len(self._counts))
+        self._counts += np.bincount(np.searchsorted(self._bounds, array), minlength=len(self._counts))
         self._sum += float(array.sum())
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
