@@ -11,7 +11,7 @@ from twind_mqtt.settings import MqttSettings
 from twind_mqtt.source import AcknowledgingMqttSource, LossyMqttSource
 
 if TYPE_CHECKING:
-    from twind.api import Telemetry
+    from twind.api import AcknowledgingSource, LossySource, SourceAdapter, Telemetry
 
 
 class MqttAdapter:
@@ -19,10 +19,13 @@ class MqttAdapter:
 
     settings = MqttSettings
 
-    def open(self, name: str, settings: MqttSettings, *, instance: str, telemetry: Telemetry) -> LossyMqttSource:
+    def open(
+        self, name: str, settings: MqttSettings, *, instance: str, telemetry: Telemetry
+    ) -> LossySource | AcknowledgingSource:
         """Make a source, not yet connected: an `AcknowledgingMqttSource` for QoS 1."""
-        kind = AcknowledgingMqttSource if self.acknowledges(settings) else LossyMqttSource
-        return kind(name, settings, instance=instance, telemetry=telemetry)
+        if self.acknowledges(settings):
+            return AcknowledgingMqttSource(name, settings, instance=instance, telemetry=telemetry)
+        return LossyMqttSource(name, settings, instance=instance, telemetry=telemetry)
 
     def acknowledges(self, settings: MqttSettings) -> bool:
         """Whether a source with these settings acknowledges what was processed."""
@@ -51,4 +54,4 @@ class MqttAdapter:
         return f"connected to {settings.url} with MQTT {settings.protocol}; {granted} granted with QoS {settings.qos}"
 
 
-adapter = MqttAdapter()
+adapter: SourceAdapter[MqttSettings] = MqttAdapter()

@@ -58,7 +58,6 @@ class Publisher:
             self._client = Client(
                 CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311, clean_session=False, **options
             )
-        self._client.max_inflight_messages = min(max_in_flight, 20_000)
         self._client.on_connect = lambda *_: self._connected.set()
         self._client.on_socket_open = _without_delay
         self._client.connect_timeout = timeout_s

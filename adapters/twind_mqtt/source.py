@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -204,7 +205,7 @@ class AcknowledgingMqttSource(LossyMqttSource):
 
     def __init__(self, name: str, settings: MqttSettings, *, instance: str, telemetry: Telemetry) -> None:
         super().__init__(name, settings, instance=instance, telemetry=telemetry)
-        self._last_token = 0
+        self._tokens = itertools.count(1)
         self._unacknowledged: deque[tuple[int, int]] = deque()
         """Epoch and packet identifier of every QoS 1 message that arrived and is not acknowledged, oldest first."""
         self._handed_over: deque[int] = deque()
@@ -237,12 +238,12 @@ class AcknowledgingMqttSource(LossyMqttSource):
 
     def _receiver(self) -> Callable[[Client, Any, MQTTMessage], None]:
         put, now_ns, arrived, epoch = self.intake.put, time.time_ns, self._unacknowledged.append, self._epoch
+        token = self._tokens.__next__
 
         def on_message(_client: Client, _userdata: Any, message: MQTTMessage) -> None:
             if message.qos:
-                self._last_token += 1
                 arrived((epoch, message.mid))
-                put(RawMessage(_topic_of(message), bytes(message.payload), now_ns(), self._last_token))
+                put(RawMessage(_topic_of(message), bytes(message.payload), now_ns(), token()))
             else:
                 put(RawMessage(_topic_of(message), bytes(message.payload), now_ns()))
 
