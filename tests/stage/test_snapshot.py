@@ -99,3 +99,13 @@ def test_folder_that_cannot_be_written_is_a_stage_error(root: str, tmp_path: Pat
     with pytest.raises(StageError, match="cannot write"):
         snapshot.write()
     live.close()
+
+
+def test_a_file_in_the_place_of_the_folder_is_a_stage_error(root: str, tmp_path: Path) -> None:
+    live = LiveStage.open(root, instance="t")
+    snapshot = Snapshot(live, tmp_path / "live")
+    (tmp_path / "live").rename(tmp_path / "away")
+    (tmp_path / "live").write_text("in the way")
+    with pytest.raises(StageError, match="cannot write"):
+        snapshot.write()
+    live.close()

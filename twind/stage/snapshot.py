@@ -6,6 +6,7 @@ recomposes the whole stage.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pxr import Sdf
@@ -83,6 +84,7 @@ def _replace(path: Path, text: str) -> int:
         temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder itself may be gone, or a file may have taken its place
+            temporary.unlink(missing_ok=True)
         raise StageError(f"cannot write {path}: {error.strerror}; check `stage.snapshot.path`") from error
     return len(data)
