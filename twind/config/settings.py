@@ -33,12 +33,14 @@ class StageSettings(SettingsModel):
     """Path or URL of the root layer; a relative path is relative to the file that names it. It is never modified."""
     rate_hz: Annotated[float, Field(gt=0, le=240)] = 30.0
     """How often changed state is written to the live layer [Hz]."""
-    predict_after_ms: NotNegative = 50.0
+    predict_after_ms: NotNegative = 150.0
     """How old an entity's newest measurement may get before its state is predicted beyond it [ms].
 
     A state is published for the instant of its newest measurement while that is younger than this; an older one is
     predicted to `now - predict_after_ms`, so the stage never lags further than this behind the machine while it coasts.
-    0 always predicts to now: least lag for slow, smooth machines; more error in the value for fast, jerky ones."""
+    The default is that of `estimation.fresh_ms`, so an entity that is `ok` shows what was measured and one that is `coasting`
+    what is predicted. 0 always predicts to now: least lag for slow, smooth machines; more error in the value for fast, jerky
+    ones."""
     snapshot: SnapshotSettings | None = None
     """Where and how often to write the live layer for other tools; off when absent."""
 
