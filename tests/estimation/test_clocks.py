@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from twind.estimation import ClockBank
 from twind.model.estimates import Verdict
 from twind.model.time import NO_STAMP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 US = 1_000
 MS = 1_000_000
@@ -127,17 +130,71 @@ def test_without_a_stamp_the_arrival_counts_with_its_jitter(clocks: Any, start_n
 
 @pytest.mark.parametrize("step_ns", [HOUR, -HOUR, 5 * SECOND, -5 * SECOND, 40 * 365 * 24 * HOUR])
 @pytest.mark.parametrize("offset_ns", [0, 7 * HOUR])
-def test_a_clock_step_is_followed_after_three_messages(clocks: Any, start_ns: int, step_ns: int, offset_ns: int) -> None:
-    true = steady(start_ns, 400)
+@pytest.mark.parametrize(("rate_hz", "costs"), [(2.0, 2), (10.0, 2), (100.0, 24)])
+def test_a_clock_step_is_followed_after_three_messages_and_a_quarter_second(
+    clocks: Any, start_ns: int, *, step_ns: int, offset_ns: int, rate_hz: float, costs: int
+) -> None:
+    true = steady(start_ns, 400, rate_hz=rate_hz)
     device = true + offset_ns
     device[200:] += step_ns
     clock = clocks()
     mapped, _, verdict = clock.map(device, true + MS)
-    refused = Verdict.FUTURE if step_ns > 0 else Verdict.TOO_OLD
-    assert verdict[200:202].tolist() == [refused, refused]
-    assert not np.delete(verdict, [200, 201]).any()
-    assert np.abs(np.delete(mapped - true, [200, 201])).max() <= MS
+    refused = np.arange(200, 200 + costs)
+    assert set(verdict[refused]) == {Verdict.FUTURE if step_ns > 0 else Verdict.TOO_OLD}
+    assert not np.delete(verdict, refused).any()
+    assert np.abs(np.delete(mapped - true, refused)).max() <= MS
     assert clock.bank.steps[0] == 1
+
+
+@pytest.mark.parametrize("offset_ns", [0, 7 * HOUR])
+@pytest.mark.parametrize(
+    ("lie", "verdict"),
+    [
+        (lambda _: 1, Verdict.TOO_OLD),
+        (lambda at: at, Verdict.TOO_OLD),  # goes on from 1970 at the right pace
+        (lambda _: YEAR_2100, Verdict.FUTURE),
+        (lambda at: YEAR_2100 + at, Verdict.FUTURE),
+        (lambda _: 0, Verdict.TOO_OLD),
+        (lambda _: NO_STAMP, Verdict.TOO_OLD),
+    ],
+)
+def test_lies_that_agree_with_each_other_do_not_move_a_clock_that_goes_on(
+    clocks: Any, start_ns: int, offset_ns: int, lie: Callable[[int], int], verdict: Verdict
+) -> None:
+    clock = clocks()
+    true = steady(start_ns, 300)
+    honest, _, verdicts = clock.map(true[:100] + offset_ns, true[:100] + MS)
+    assert not verdicts.any()
+    for at in true[100:]:
+        between = at + np.arange(1, 9) * MS  # eight lies after each honest message
+        lies = np.array([lie(int(instant - start_ns)) for instant in between])
+        _, _, verdicts = clock.map(lies, between + MS)
+        assert set(verdicts) == {verdict}
+        mapped, _, verdicts = clock.map(np.array([at + 10 * MS + offset_ns]), np.array([at + 11 * MS]))
+        assert verdicts[0] == Verdict.ACCEPTED
+        assert mapped[0] - (at + 10 * MS) == honest[0] - true[0]
+    assert clock.bank.steps[0] == 0
+
+
+def test_a_clock_step_is_followed_when_every_message_comes_twice(clocks: Any, start_ns: int) -> None:
+    true = np.repeat(steady(start_ns, 200), 2)
+    device = true.copy()
+    device[200:] += HOUR
+    clock = clocks()
+    mapped, _, verdict = clock.map(device, true + MS)
+    assert not verdict[260:].any()
+    assert np.abs(mapped - true)[260:].max() <= MS
+    assert clock.bank.steps[0] == 1
+
+
+def test_a_stamp_that_stands_still_is_no_clock_however_long_it_comes(clocks: Any, start_ns: int) -> None:
+    true = steady(start_ns, 20, rate_hz=2.0)
+    clock = clocks()
+    clock.map(true, true + MS)
+    lies = true[-1] + np.arange(1, 40) * 5 * MS
+    _, _, verdicts = clock.map(np.full(39, SECOND), lies)
+    assert set(verdicts) == {Verdict.TOO_OLD}
+    assert clock.bank.steps[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,8 @@ STREAM_ROW = np.dtype(
         ("last_ns", "i8"),  # arrival of the newest message
         ("slice", "i8"),  # number of the open slice
         ("rivals", "i8"),  # stamps in a row that contradict the epoch but agree with each other
-        ("rival_delay", "i8"), ("rival_since", "i8"), ("rival_back", "i8"),
+        ("rival_ns", "i8"), ("rival_delay", "i8"), ("rival_since", "i8"), ("rival_back", "i8"),
+        ("agreed_ns", "i8"),  # arrival of the newest message that agreed with the epoch; 0 before the second
         ("early", "i8"),  # stamps in a row far below the line
         ("steps", "i8"),
         ("best_x", "f8", (BUCKETS,)), ("best_y", "f8", (BUCKETS,)),  # smallest delay per slice: device and delay, relative [ns]
@@ -48,6 +49,7 @@ STREAM_ROW = np.dtype(
 
 RIVALS = 3  # contradicting stamps in a row that make a step
 PAUSE_NS = 1_000_000_000  # how long they must last when time did not go backwards, or a flushed backlog would count
+HOLD_NS = 250_000_000  # while messages of the epoch still come, others are garbage among them, however many agree
 EARLY_NS = 5_000_000.0  # a delay that much below the line needs company before it lowers the line for a whole window
 BACKWARDS_NS = -1_000_000.0  # a shared clock may be that far ahead of the receiver's
 FARTHEST_NS = 2**62  # differences of stamps beyond it could overflow
@@ -66,6 +68,7 @@ def _begin(row: Any, device: int, receive: int, slice_ns: int, trust_ns: int) ->
     row.line, row.skew = 0.0, 0.0
     row.wander = 0.0
     row.newest_ns = device
+    row.agreed_ns = 0
     row.rivals = 0
     row.early = 0
     row.best_slice[:] = -1
@@ -141,18 +144,31 @@ def _fit(row: Any, device: int, window_ns: int, max_skew: float, future_ns: int)
 
 
 @kernel
+def _goes_on(row: Any, receive: int) -> bool:
+    """Say whether messages of the epoch still come."""
+    return bool(0 <= receive - row.agreed_ns < HOLD_NS)
+
+
+@kernel
 def _is_step(row: Any, above: float, device: int, receive: int, future_ns: int) -> bool:
     """Note a stamp that contradicts the epoch; say whether enough of them agree that a clock was set.
 
-    Nothing but a clock makes messages early or stamps go backwards. Late messages may be a backlog, which shrinks as it flows.
+    Nothing but a clock makes messages early or stamps go backwards, and a clock that was set goes on from there: a stamp that
+    stands still is none, nor is one among messages that still follow the old clock. Late messages may be a backlog, which
+    shrinks as it flows.
     """
     delay = receive - device
-    if row.rivals > 0 and abs(delay - row.rival_delay) <= future_ns // 4:
+    if row.rivals > 0 and device == row.rival_ns:
+        return False  # the same message again, or a stamp that stands still
+    if row.rivals > 0 and device > row.rival_ns and abs(delay - row.rival_delay) <= future_ns // 4:
         row.rivals += 1
     else:
         row.rivals = 1
         row.rival_delay, row.rival_since = delay, receive
         row.rival_back = 1 if device < row.newest_ns - future_ns else 0
+    row.rival_ns = device
+    if _goes_on(row, receive):
+        return False
     return bool(row.rivals >= RIVALS and (above < 0.0 or row.rival_back == 1 or receive - row.rival_since >= PAUSE_NS))
 
 
@@ -195,6 +211,9 @@ def map_stamps(
         verdict[m] = _ACCEPTED
         mapped_ns[m] = receive
         if device in (NO_STAMP, 0):
+            if _goes_on(row, receive):  # a device that has a clock does not lose it for one message
+                verdict[m], sigma_s[m] = _TOO_OLD, 0.0
+                continue
             sigma_s[m] = _arrive(row, receive)
             row.last_ns = receive
             continue
@@ -203,7 +222,8 @@ def map_stamps(
         if device < 0 or device > FARTHEST_NS:
             verdict[m] = _TOO_OLD if device < 0 else _FUTURE
             continue
-        if row.begun == 0:
+        first = row.begun == 0
+        if first:
             _begin(row, device, receive, slice_ns, trust_ns)
         x = float(device - row.ref_ns)
         y = float(receive - device - row.delay_ns)
@@ -219,6 +239,8 @@ def map_stamps(
                 continue
         else:
             row.rivals = 0
+            if not first:  # one message is no evidence: it may be the absurd one
+                row.agreed_ns = receive
         row.newest_ns = max(row.newest_ns, device)
 
         now = receive // slice_ns
