@@ -14,6 +14,7 @@ from twind.stage.synthetic import serial_robots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from twind.model.topology import Topology
 
@@ -28,6 +29,12 @@ _DELAY_NS = 2 * NS_PER_MS
 def topology(robots: int) -> Topology:
     """Return what is discovered in a stage with so many arms, `robot_0` and on."""
     return discover_stage(serial_robots(robots, joints=JOINTS))
+
+
+def write_stage(robots: int, path: Path) -> None:
+    """Write such a stage to a file."""
+    stage = serial_robots(robots, joints=JOINTS)  # its layer lives as long as it does
+    stage.GetRootLayer().Export(str(path))
 
 
 def topic(robot: int) -> str:
