@@ -131,6 +131,12 @@ class Daemon:
         found: list[dict[str, Any]] = until(look, f"the event {name!r}, {count} times")
         return found[count - 1]
 
+    def event_at_end(self, name: str) -> dict[str, Any]:
+        """Return the one event of a name that a daemon logged, which has ended."""
+        self.ends()
+        (found,) = self.events(name)
+        return found
+
     def wait_ready(self) -> None:
         """Wait until samples are taken: started, and every source connected and granted its subscriptions."""
         self.event("daemon_ready")

@@ -71,7 +71,8 @@ class Player(threading.Thread):
         self.track = track
         self.start_ns = 0
         """Wall clock at the track's time 0 [ns]; 0 before the first message."""
-        self.published = 0
+        self.sent: list[bytes] = []
+        """Every payload that was published."""
         self.failure: BaseException | None = None
         self._url, self._entity = url, entity
         self._halt = threading.Event()
@@ -100,8 +101,9 @@ class Player(threading.Thread):
             self._halt.wait(max(0.0, (stamp_ns - time.time_ns()) / NS_PER_S))
             if self._halt.is_set():
                 return
-            publish(topic, joint_state(stamp_ns, track.names, position), qos=1)
-            self.published += 1
+            payload = joint_state(stamp_ns, track.names, position)
+            self.sent.append(payload)
+            publish(topic, payload, qos=1)
 
     def finish(self) -> int:
         """Stop, wait until the broker has taken everything, and return how many messages that were."""
@@ -109,7 +111,7 @@ class Player(threading.Thread):
         self.join()
         if self.failure is not None:
             raise self.failure
-        return self.published
+        return len(self.sent)
 
     def wait(self) -> int:
         """Wait for the end of the track likewise."""
