@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from twind.runtime.estimators import Estimators, Outcome
 from twind.runtime.pipeline import Feed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from twind.model.errors import RefusedInput
@@ -82,10 +85,9 @@ class _Way:
         self.collected.batches.clear()
         return (between - started) / count * 1e6, spent / count * 1e6
 
-    def decode_us(self, count: int) -> float:
-        """Return the CPU time of one typed decode."""
+    def decode_us(self, count: int, decode: Callable[[bytes], object]) -> float:
+        """Return the CPU time of one decode."""
         payloads = [message.payload for message in self.stream.take(count)]
-        decode = JointStateCodec().decode
         started = time.process_time()
         for one in payloads:
             decode(one)
@@ -99,12 +101,14 @@ def measure(*, quick: bool) -> Section:
     spent: dict[str, list[float]] = {}
     bars = {f"everything, batches of {batch}": _BAR_US for batch in _BATCHES if batch > 1}
     with machine.on(machine.MEASURED):
+        decode = JointStateCodec().decode
         full, lean = _Way(topology, velocities=True), _Way(topology, velocities=False)
         for _ in range(rounds):
             for batch in _BATCHES:
                 spent.setdefault(f"everything, batches of {batch}", []).append(full.process_us(count, batch))
             spent.setdefault("everything, batches of 64, no velocities", []).append(lean.process_us(count, 64))
-            spent.setdefault("  typed decode alone", []).append(full.decode_us(count))
+            spent.setdefault("  typed decode alone", []).append(full.decode_us(count, decode))
+            spent.setdefault("for comparison: json.loads alone", []).append(full.decode_us(count, json.loads))
             for batch in (8, 64):
                 collect, estimate = full.collect_and_estimate_us(count, batch)
                 spent.setdefault(f"  batches of {batch}: route, decode, collect", []).append(collect)
