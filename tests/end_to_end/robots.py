@@ -66,7 +66,7 @@ def pendulum_log(file: Path) -> Track:
 class Player(threading.Thread):
     """Publishes one robot's track at its own pace with QoS 1, in a thread of its own."""
 
-    def __init__(self, url: str, entity: str, track: Track) -> None:
+    def __init__(self, url: str, entity: str, track: Track, *, in_flight: int = 20_000) -> None:
         super().__init__(name=f"player of {entity}", daemon=True)
         self.track = track
         self.start_ns = 0
@@ -74,7 +74,7 @@ class Player(threading.Thread):
         self.sent: list[bytes] = []
         """Every payload that was published."""
         self.failure: BaseException | None = None
-        self._url, self._entity = url, entity
+        self._url, self._entity, self._in_flight = url, entity, in_flight
         self._halt = threading.Event()
 
     def __enter__(self) -> Self:
@@ -87,7 +87,7 @@ class Player(threading.Thread):
 
     def run(self) -> None:
         try:
-            with connect(self._url, max_in_flight=20_000) as publisher:
+            with connect(self._url, max_in_flight=self._in_flight) as publisher:
                 self._play(publisher.publish)
                 publisher.close(timeout_s=60.0)
         except BaseException as error:  # noqa: BLE001  (told to the test, which may not see threads)

@@ -28,9 +28,9 @@ def swaying(seconds: float, rate_hz: float = 200.0) -> Track:
     return Track(NAMES, t_s, 0.2 * np.sin(t_s)[:, None] * np.linspace(0.5, 1.0, len(NAMES)))
 
 
-@pytest.mark.parametrize("end", ["stop", "kill"])
+@pytest.mark.parametrize(("end", "in_flight"), [("stop", 1), ("stop", 20_000), ("kill", 1)])
 def test_a_broker_that_is_restarted_under_load_costs_nothing_at_qos_1(
-    end: str, tmp_path: Path, start_mosquitto: Callable[..., Any], start_daemon: Callable[[Any], Daemon]
+    end: str, in_flight: int, tmp_path: Path, start_mosquitto: Callable[..., Any], start_daemon: Callable[[Any], Daemon]
 ) -> None:
     store = tmp_path / "store"
     store.mkdir(mode=0o777)
@@ -41,7 +41,7 @@ def test_a_broker_that_is_restarted_under_load_costs_nothing_at_qos_1(
     daemon = start_daemon(settings(cell_root(), broker.url, health=HEALTH))
     daemon.wait_ready()
     connects = int(daemon.metrics.total("twind_source_connects_total"))
-    with Player(broker.url, "arm_a", swaying(60.0)) as player:
+    with Player(broker.url, "arm_a", swaying(60.0), in_flight=in_flight) as player:
         until(lambda: daemon.messages("processed") > 200, "messages flow")
         getattr(broker, end)()
         until(lambda: not daemon.ready, "readiness turns false while the broker is away")
@@ -55,9 +55,11 @@ def test_a_broker_that_is_restarted_under_load_costs_nothing_at_qos_1(
         until(lambda: daemon.messages("processed") > before + 200, "messages flow again")
         assert daemon.live
         published = player.finish()
-    samples = until(lambda: _all_used(daemon, published), "every message is processed, however often it came")
-    assert samples == published * len(NAMES)
-    assert daemon.messages("processed") >= published
+    until(lambda: daemon.messages("processed") >= published, "everything published is processed")
+    if in_flight == 1:
+        # With more, paho lets new messages overtake those that it repeats, and what is overtaken is rightly too old.
+        until(lambda: _used(daemon) >= published * len(NAMES), "every message is used, however often it came")
+        assert _used(daemon) == published * len(NAMES)
     assert daemon.messages("refused") == 0
     assert daemon.messages("dropped") == 0
     assert daemon.metrics.total("twind_source_connects_total") >= connects + 1
@@ -65,10 +67,9 @@ def test_a_broker_that_is_restarted_under_load_costs_nothing_at_qos_1(
     assert daemon.stop() == 0
 
 
-def _all_used(daemon: Daemon, published: int) -> int:
+def _used(daemon: Daemon) -> int:
     verdicts = daemon.metrics.by("twind_sample_verdicts_total", "verdict")
-    used = sum(verdicts.get(verdict, 0) for verdict in USED)
-    return used if used >= published * len(NAMES) else 0
+    return sum(verdicts.get(verdict, 0) for verdict in USED)
 
 
 def test_a_broker_that_is_absent_at_the_start_is_found_when_it_appears(
