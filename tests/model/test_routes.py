@@ -18,7 +18,9 @@ def test_a_placeholder_stands_for_one_level_and_gives_its_value() -> None:
     assert pattern.mqtt_filter == "cell/+/joint_state"
 
 
-@pytest.mark.parametrize("topic", ["cell/joint_state", "cell/a/b/joint_state", "cell//joint_state", "cell/a/joint_states", "x/a/joint_state"])
+@pytest.mark.parametrize(
+    "topic", ["cell/joint_state", "cell/a/b/joint_state", "cell//joint_state", "cell/a/joint_states", "x/a/joint_state"]
+)
 def test_a_topic_that_differs_in_any_level_does_not_match(topic: str) -> None:
     assert TopicPattern("cell/{entity}/joint_state").match(topic) is None
 

@@ -42,7 +42,11 @@ ARM = Robot(
         joint("finger", 4, mimic=Mimic(joint=2)),
     ),
 )
-TOPOLOGY = Topology(root="x", robots=(Robot(id="first", prim="/f", links=LINKS[:2], joints=(joint("j", 1),)), ARM), objects=(RigidObject(id="box", prim="/box"),))
+TOPOLOGY = Topology(
+    root="x",
+    robots=(Robot(id="first", prim="/f", links=LINKS[:2], joints=(joint("j", 1),)), ARM),
+    objects=(RigidObject(id="box", prim="/box"),),
+)
 CODECS = {"joint_state": JointStateCodec(), "pose": PoseCodec()}
 
 
