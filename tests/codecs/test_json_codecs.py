@@ -151,7 +151,7 @@ _JSON = st.recursive(
 )
 
 
-@given(st.fixed_dictionaries({}, optional={key: _JSON for key in ("position", "name", "stamp", "header", "pose", "velocity")}))
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(("position", "name", "stamp", "header", "pose", "velocity"), _JSON)))
 def test_any_json_is_either_decoded_to_finite_numbers_or_refused(message: dict[str, object]) -> None:
     payload = json.dumps(message).encode()
     for codec in (JOINTS, POSES):
