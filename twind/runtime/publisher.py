@@ -74,7 +74,16 @@ class Publisher:
         while True:
             next_tick = max(next_tick + self._period_s, loop.time())
             await asyncio.sleep(next_tick - loop.time())
-            await self.publish()
+            await self._publish_whole()
+
+    async def _publish_whole(self) -> None:
+        """Publish; when cancelled, only after the end: the twin would take for shown what the stage never got."""
+        publishing = asyncio.create_task(self.publish(), name="publish one update")
+        try:
+            await asyncio.shield(publishing)
+        except asyncio.CancelledError:
+            await publishing
+            raise
 
     async def publish(self) -> None:
         """Make one update from the present estimates and write it."""
