@@ -41,12 +41,17 @@ def describe() -> dict[str, Any]:
         "cpu": _cpu(),
         "cores": len(_CORES),
         "measured_core": min(MEASURED),
-        "load_1min_before": round(os.getloadavg()[0], 2),
+        "load_1min_before": load(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "twind": twind.__version__,
         "packages": {name: metadata.version(name) for name in _PACKAGES},
     }
+
+
+def load() -> float:
+    """Return how many processes wanted a core in the last minute; much above 1 before a run, and it measures the others too."""
+    return round(os.getloadavg()[0], 2)
 
 
 def _cpu() -> str:
