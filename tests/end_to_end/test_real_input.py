@@ -102,7 +102,7 @@ def judge(witness: Witness) -> None:
             assert shown.joints[name] == pytest.approx(joint["position"], rel=1e-6, abs=SINGLE)
         blur = sum(resolution(joint["position"]) for joint in document["joints"].values())
         for prim, place in document["links"].items():
-            np.testing.assert_allclose(shown.links[prim], place["position"], rtol=0, atol=5 * SINGLE + REACH * blur)
+            np.testing.assert_allclose(shown.links[prim], place["position"], rtol=0, atol=2 * SINGLE + REACH * blur)
 
 
 def resolution(angle: float) -> float:
