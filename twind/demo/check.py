@@ -51,6 +51,11 @@ class Error:
         self.total += sum(error * error for error in errors)
         self.count += len(errors)
 
+    def join(self, other: Error) -> None:
+        """Add what another one gathered."""
+        self.total += other.total
+        self.count += other.count
+
     @property
     def rms(self) -> float:
         """NaN before the first."""
@@ -66,6 +71,13 @@ class Errors:
     position_m: Error = field(default_factory=Error)
     rotation_rad: Error = field(default_factory=Error)
 
+    def join(self, other: Errors) -> None:
+        """Add what another one gathered."""
+        self.joint_rad.join(other.joint_rad)
+        self.joint_m.join(other.joint_m)
+        self.position_m.join(other.position_m)
+        self.rotation_rad.join(other.rotation_rad)
+
     def as_dict(self) -> dict[str, float]:
         """Return each root mean square."""
         return {
@@ -80,9 +92,9 @@ class Check:
     """Watches one daemon. `note_batch` runs on the event loop, `note_written` on the stage's thread."""
 
     def __init__(self, motion: SyntheticMotion, *, start_ns: int, prefix: str) -> None:
-        self.estimated = Errors()
-        self.raw = Errors()
         self.writes = 0
+        self._seconds: dict[int, tuple[Errors, Errors]] = {}
+        """Errors of the stage and of copying, by whole seconds of the motion."""
         self._motion = motion
         self._start_ns = start_ns
         self._newest: dict[str, bytes] = {}
@@ -117,6 +129,15 @@ class Check:
             if reading.quality in ("ok", "coasting"):
                 self._compare(index, reading)
 
+    def errors(self, *, until_s: float = math.inf) -> tuple[Errors, Errors]:
+        """Return the errors of the stage and of copying, up to the last whole second of a motion that ended at `until_s`."""
+        estimated, raw = Errors(), Errors()
+        for second, (of_stage, of_copying) in list(self._seconds.items()):
+            if second + 1 <= until_s:
+                estimated.join(of_stage)
+                raw.join(of_copying)
+        return estimated, raw
+
     def latencies_ms(self) -> tuple[float, float]:
         """Return the median and the 99th percentile of source-to-stage latency [ms]."""
         with self._lock:
@@ -131,26 +152,27 @@ class Check:
         entity = topology.entities[index]
         # The stamp stands in the stage as float seconds, which resolve 0.24 us here.
         at = np.array([reading.time_s - self._start_ns / NS_PER_S])
+        estimated, raw = self._seconds.setdefault(int(at[0]), (Errors(), Errors()))
         joint_topic, pose_topic = self._topics[entity.id]
         if isinstance(entity, Robot):
             truth, _ = self._motion.joints(index, at)
             shown = dict(zip((joint.name for joint in entity.joints), map(float, truth[0]), strict=True))
             for joint in entity.joints:
                 if joint.movable:
-                    _add(self.estimated, joint, reading.positions[joint.name] - shown[joint.name])
+                    _add(estimated, joint, reading.positions[joint.name] - shown[joint.name])
             if joint_topic in self._newest:
                 sample = self._joint_codec.decode(self._newest[joint_topic])
                 kinds = {joint.name: joint for joint in entity.joints}
                 for name, copied in zip(sample.names or (), sample.position, strict=True):
-                    _add(self.raw, kinds[name], copied - shown[name])
+                    _add(raw, kinds[name], copied - shown[name])
         if self._motion.has_body(index):
             position, orientation = self._motion.body(index, at)
             prim = entity.links[entity.base].prim if isinstance(entity, Robot) else entity.prim
             pose: Pose = reading.poses[prim]
-            _add_pose(self.estimated, position[0], orientation[0], pose.position, pose.orientation)
+            _add_pose(estimated, position[0], orientation[0], pose.position, pose.orientation)
             if pose_topic in self._newest:
                 seen = self._pose_codec.decode(self._newest[pose_topic])
-                _add_pose(self.raw, position[0], orientation[0], seen.position, seen.orientation)
+                _add_pose(raw, position[0], orientation[0], seen.position, seen.orientation)
 
 
 def _add(errors: Errors, joint: Joint, error: float) -> None:

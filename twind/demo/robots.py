@@ -189,9 +189,11 @@ def _publish(options: argparse.Namespace, lifeline: Lifeline) -> dict[str, objec
             now_s=lambda: from_s + time.monotonic() - monotonic_s,
             wait=lifeline.wait,
         )
+        until_s = from_s + time.monotonic() - monotonic_s
     return {
         "seed": options.seed,
         "start_ns": start_ns,
+        "until_s": until_s,
         "behind_ms": tally.behind_s * 1e3,
         "broken": publisher.lost,  # only QoS 0 can lose a message here, with the connection that was to carry it
         "topics": tally.topics(),

@@ -29,7 +29,7 @@ _REACH = {JointKind.REVOLUTE: 1.0, JointKind.CONTINUOUS: 1.5, JointKind.PRISMATI
 _SPEED = {JointKind.REVOLUTE: 1.5, JointKind.CONTINUOUS: 1.5, JointKind.PRISMATIC: 0.1}
 """Largest velocity [rad/s or m/s], whatever the limits allow."""
 _WAVES = 3
-_DWELL = 3.0
+_DWELL = 1.0
 """How long a prismatic joint rests at its ends: it follows tanh(DWELL sin), as a gripper opens and closes."""
 _LATERAL = 0.9
 """Cosine of the largest angle between a wheel's axis and the base's Y."""

@@ -29,6 +29,7 @@ class Event:
 class SourceConnected(Event):
     """A source is in touch again."""
 
+    limited = False
     counter = "source_connects"
     labels = ("source",)
     source: str
