@@ -105,12 +105,14 @@ def random_robot(rng: np.random.Generator, name: str) -> Robot:
             mimic = Mimic(int(rng.choice(followed)), rng.uniform(-2, 2), rng.uniform(-1, 1))
             fields = {field: getattr(joint, field) for field in Joint.__slots__}
             joints[index] = Joint(**{**fields, "mimic": mimic})
+    heights = rng.permutation(links)
+    carriers = [[-1, *(other for other in range(links) if heights[other] < heights[index])] for index in range(links)]
     made = tuple(
         Link(
             f"l{index}",
             f"/{name}/l{index}",
             rest=random_pose(rng),
-            mount=Mount(int(rng.integers(-1, links)), random_pose(rng), float(rng.choice([1.0, 100.0, 39.37]))),
+            mount=Mount(int(rng.choice(carriers[index])), random_pose(rng), float(rng.choice([1.0, 100.0, 39.37]))),
         )
         for index in range(links)
     )
@@ -218,6 +220,12 @@ def test_a_topology_that_cannot_be_walked_is_refused_when_the_tables_are_built(
 ) -> None:
     with pytest.raises(StageError, match=complaint):
         flatten(chain(*joints))
+
+
+def test_links_that_hang_on_each_other_in_a_circle_are_refused() -> None:
+    links = tuple(Link(f"l{index}", f"/r/l{index}", mount=Mount(1 - index)) for index in range(2))
+    with pytest.raises(StageError, match="hang on each other"):
+        flatten(Topology("", (Robot("r", "/r", links, (hinge(0),)),)))
 
 
 def test_joints_turn_many_times_without_losing_the_pose() -> None:

@@ -48,9 +48,12 @@ class Update:
     orientation: Floats
     """(F, 4) world orientations (w, x, y, z)."""
     local_translate: Floats
-    """(F, 3) translation in the USD parent's space [stage units]."""
+    """(F, 3) translation in the USD parent's space [stage units], as it is written.
+
+    Relative to where USD shows the parent, which is not exactly where `position` and `orientation` have it (see `Precision`).
+    """
     local_orient: Floats
-    """(F, 4) orientation in the USD parent's space (w, x, y, z)."""
+    """(F, 4) orientation in the USD parent's space (w, x, y, z), as it is written: rounded to the precision of its op."""
     position_std: Floats
     """(E,) one sigma of a measured pose's position [m]; 0 where no pose is measured."""
     rotation_std: Floats

@@ -83,6 +83,20 @@ class Joint:
         return self.kind is not JointKind.FIXED
 
 
+class Precision(enum.IntEnum):
+    """What a part of a transform loses on its way through USD. The value is what kernels branch on.
+
+    Local transforms make up for what the prims above lose, so that no frame inherits it (`twind.twin.kinematics`).
+    """
+
+    EXACT = 0
+    """Nothing: a vector of doubles, or a matrix."""
+    DOUBLE = 1
+    """A quaternion of doubles loses small rotations: USD takes the angle from its real part alone."""
+    FLOAT = 2
+    HALF = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Mount:
     """Where a moving prim hangs in USD: what its local `translate` and `orient` are relative to."""
@@ -93,6 +107,10 @@ class Mount:
     """Pose of the USD parent prim in that link's frame (in the world when `frame` is -1) [m]."""
     units_per_metre: float = 1.0
     """Local stage units per metre, scale of the parents included."""
+    translate: Precision = Precision.EXACT
+    """How exactly the local position is written."""
+    orient: Precision = Precision.EXACT
+    """How exactly the local orientation is written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pxr import UsdGeom
 
 from twind.model.topology import Mount, Pose
 from twind.stage.poses import relative
+from twind.stage.xform_ops import precisions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,8 +45,9 @@ def carrier(prim: Any, movers: Mapping[Any, Mover]) -> Mover | None:
 def find_mount(prim: Any, movers: Mapping[Any, Mover], space: Space, notes: Notes) -> Mount:
     """Return how a prim's local transform relates to its carrier, or to the world."""
     per_metre = 1 / space.meters_per_unit
+    translate, orient = precisions(prim)
     if _resets(prim):
-        return Mount(units_per_metre=per_metre)
+        return Mount(units_per_metre=per_metre, translate=translate, orient=orient)
     parent = space.placement(prim.GetParent())
     if not (parent.upright and parent.even):
         notes.add(prim, "the scale above it is uneven, mirrored or sheared; its position is written as if it were even")
@@ -55,6 +57,8 @@ def find_mount(prim: Any, movers: Mapping[Any, Mover], space: Space, notes: Note
         frame=-1 if on is None else on.frame,
         pose=parent.pose if on is None else relative(on.pose, parent.pose),
         units_per_metre=per_metre / mean if mean > 0 else per_metre,
+        translate=translate,
+        orient=orient,
     )
 
 

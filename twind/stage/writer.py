@@ -119,13 +119,13 @@ _IMAGINARY_FIRST = [1, 2, 3, 0]
 
 
 def translations(type_name: Any) -> Encode:
-    """Encode local translations in the precision of the existing op."""
+    """Encode local translations in the precision of the existing op, which a twin has rounded them to (see `Precision`)."""
     array, dtype = _VECTORS[type_name]
     return lambda update, rows: array.FromNumpy(update.local_translate[rows].astype(dtype))
 
 
 def orientations(type_name: Any) -> Encode:
-    """Encode local orientations in the precision of the existing op."""
+    """Encode local orientations in the precision of the existing op, which a twin has rounded them to (see `Precision`)."""
     array, dtype = _QUATERNIONS[type_name]
     return lambda update, rows: array.FromNumpy(
         np.ascontiguousarray(update.local_orient[rows][:, _IMAGINARY_FIRST], dtype=dtype)

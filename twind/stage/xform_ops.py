@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pxr import Gf, Sdf, Usd, UsdGeom
 
 from twind.model.errors import StageError
+from twind.model.topology import Precision
 from twind.stage.space import Placement, placement
 
 if TYPE_CHECKING:
@@ -21,6 +22,14 @@ _PRECISIONS = {
     SCALE: (Sdf.ValueTypeNames.Float3, Sdf.ValueTypeNames.Double3, Sdf.ValueTypeNames.Half3),
 }
 """Types that each op may have; the first is what a new one gets."""
+_LOSSES = {
+    Sdf.ValueTypeNames.Double3: Precision.EXACT,
+    Sdf.ValueTypeNames.Float3: Precision.FLOAT,
+    Sdf.ValueTypeNames.Half3: Precision.HALF,
+    Sdf.ValueTypeNames.Quatd: Precision.DOUBLE,
+    Sdf.ValueTypeNames.Quatf: Precision.FLOAT,
+    Sdf.ValueTypeNames.Quath: Precision.HALF,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,7 @@ def plan_ops(prim: Any) -> Ops:
         StageError: The prim's own transform shears or mirrors, so that no translation, rotation and scale equal it.
     """
     xformable = UsdGeom.Xformable(prim)
-    names = [str(op.GetOpName()) for op in xformable.GetOrderedXformOps()]
+    names = _names(xformable)
     local = placement(xformable.GetLocalTransformation(Usd.TimeCode.EarliestTime()), 1.0)
     if not local.upright:
         raise StageError(f"{prim.GetPath()}: its own transform shears or mirrors; give it translate, orient and scale ops")
@@ -64,6 +73,13 @@ def plan_ops(prim: Any) -> Ops:
     return Ops(types, tuple(order), local.scale, local.pose)
 
 
+def precisions(prim: Any) -> tuple[Precision, Precision]:
+    """Return how exactly `plan_ops` lets a prim's position and orientation be written."""
+    if not prim.IsA(UsdGeom.Xformable) or _names(UsdGeom.Xformable(prim)) == [TRANSFORM]:
+        return Precision.EXACT, Precision.EXACT
+    return _LOSSES[_type(prim, TRANSLATE)], _LOSSES[_type(prim, ORIENT)]
+
+
 def initial_values(ops: Ops) -> dict[str, Any]:
     """Return the value of each op at the authored transform."""
     w, x, y, z = ops.local.orientation
@@ -77,6 +93,10 @@ def initial_values(ops: Ops) -> dict[str, Any]:
         TRANSFORM: matrix,
     }
     return {name: type_name.type.pythonClass(values[name]) for name, type_name in ops.types.items()}
+
+
+def _names(xformable: Any) -> list[str]:
+    return [str(op.GetOpName()) for op in xformable.GetOrderedXformOps()]
 
 
 def _type(prim: Any, name: str) -> Any:

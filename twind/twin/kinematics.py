@@ -8,9 +8,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from twind.model.estimates import Status
 from twind.model.time import NO_STAMP
-from twind.model.topology import JointKind
+from twind.model.topology import JointKind, Precision
 from twind.twin.jit import kernel
 
 if TYPE_CHECKING:
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
 _FIXED = int(JointKind.FIXED)
 _PRISMATIC = int(JointKind.PRISMATIC)
 _LOST = int(Status.LOST)
+_EXACT = int(Precision.EXACT)
+_FLOAT = int(Precision.FLOAT)
+_HALF = int(Precision.HALF)
+_NO_AXIS = 1e-10
+"""Length up to which OpenUSD takes a quaternion's imaginary part for none (`GF_MIN_VECTOR_LENGTH`)."""
 
 Vector = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]
@@ -64,6 +71,35 @@ def _carry(origin: Vector, q: Quaternion, v: Vector) -> Vector:
         origin[1] + v[1] + q[0] * y + q[3] * x - q[1] * z,
         origin[2] + v[2] + q[0] * z + q[1] * y - q[2] * x,
     )
+
+
+@kernel
+def _rounded(value: float, precision: int) -> float:
+    """Return the double that a value of this precision stands for: to nearest, ties to even, as NumPy converts."""
+    if precision == _FLOAT:
+        return float(np.float32(value))
+    if precision == _HALF and abs(value) < 65520.0:  # from there on a half is infinite
+        # Eleven significant bits, fewer below 2**-14. Numba has no half on the CPU.
+        spacing = math.ldexp(1.0, max(math.frexp(value)[1] - 11, -24))
+        return float(np.rint(value / spacing) * spacing)
+    return value
+
+
+@kernel
+def _shown(q: Quaternion, precision: int) -> Quaternion:
+    """Return the rotation that OpenUSD makes of a quaternion as written: `GfRotation::SetQuat` (pxr/base/gf/rotation.cpp).
+
+    The axis is the normalised imaginary part and the angle `2 acos(w)`: where rounding has left a quaternion a little off
+    unit length this is not the nearest rotation, and near `w` = 1 it is coarse (0.7 mrad for floats).
+    """
+    if precision == _EXACT:
+        return q
+    length = math.sqrt(q[1] * q[1] + q[2] * q[2] + q[3] * q[3])
+    if length <= _NO_AXIS:
+        return 1.0, 0.0, 0.0, 0.0
+    w = min(max(q[0], -1.0), 1.0)
+    scale = math.sqrt((1.0 - w) * (1.0 + w)) / length
+    return w, q[1] * scale, q[2] * scale, q[3] * scale
 
 
 @kernel
@@ -195,28 +231,50 @@ def hang_frames(
     changed: Ints,
     position: Floats,
     orientation: Floats,
+    shown_position: Floats,
+    shown_orientation: Floats,
     local_translate: Floats,
     local_orient: Floats,
 ) -> None:
-    """Express the world poses of the `changed` entities' frames in the space of their USD parents.
+    """Express the world poses of the `changed` entities' frames in the space of their USD parents, as these are shown.
 
-    Writes `local_translate` (F, 3) [stage units] and `local_orient` (F, 4): `inverse(mount) * inverse(W(mount frame)) * W`.
+    Writes `local_translate` (F, 3) [stage units] and `local_orient` (F, 4), `inverse(mount) * inverse(S(mount frame)) * W`
+    rounded to the precision of their ops, and the world poses S that USD composes of them, `shown_position` (F, 3) [m] and
+    `shown_orientation` (F, 4). Were W in the place of S, every frame would inherit the rounding of those that carry it.
     """
     for entity in changed:
-        for frame in range(tables.first_frame[entity], tables.first_frame[entity + 1]):
+        for place in range(tables.first_frame[entity], tables.first_frame[entity + 1]):
+            frame = tables.hanging[place]
             x, y, z = _vector(position, frame)
             rotation = _quaternion(orientation, frame)
             carrier = tables.mount_frame[frame]
             if carrier >= 0:
-                back = _conjugate(_quaternion(orientation, carrier))
-                ox, oy, oz = _vector(position, carrier)
+                back = _conjugate(_quaternion(shown_orientation, carrier))
+                ox, oy, oz = _vector(shown_position, carrier)
                 x, y, z = _carry((0.0, 0.0, 0.0), back, (x - ox, y - oy, z - oz))
                 rotation = _product(back, rotation)
             mount = _quaternion(tables.mount_orientation, frame)
-            x, y, z = _carry(_vector(tables.mount_position, frame), mount, (x, y, z))
-            units = tables.units_per_metre[frame]
-            local_translate[frame] = (units * x, units * y, units * z)
-            local_orient[frame] = _product(mount, rotation)
+            mx, my, mz = _vector(tables.mount_position, frame)
+            x, y, z = _carry((mx, my, mz), mount, (x, y, z))
+            units, rounding = tables.units_per_metre[frame], tables.translate[frame]
+            x, y, z = units * x, units * y, units * z
+            if rounding != _EXACT:
+                x, y, z = _rounded(x, rounding), _rounded(y, rounding), _rounded(z, rounding)
+            local_translate[frame] = (x, y, z)
+            w, i, j, k = _product(mount, rotation)
+            precision = tables.orient[frame]
+            rotation = _rounded(w, precision), _rounded(i, precision), _rounded(j, precision), _rounded(k, precision)
+            local_orient[frame] = rotation
+
+            mount = _conjugate(mount)
+            rotation = _product(mount, _shown(rotation, precision))
+            shown_orientation[frame] = rotation if carrier < 0 else _product(_quaternion(shown_orientation, carrier), rotation)
+            shown_position[frame] = _vector(position, frame)
+            if rounding != _EXACT:
+                x, y, z = _carry((0.0, 0.0, 0.0), mount, (x / units - mx, y / units - my, z / units - mz))
+                if carrier >= 0:
+                    x, y, z = _carry(_vector(shown_position, carrier), _quaternion(shown_orientation, carrier), (x, y, z))
+                shown_position[frame] = (x, y, z)
 
 
 @kernel
@@ -236,6 +294,8 @@ def move(
     joint_status: Bytes,
     position: Floats,
     orientation: Floats,
+    shown_position: Floats,
+    shown_orientation: Floats,
     local_translate: Floats,
     local_orient: Floats,
 ) -> None:
@@ -254,4 +314,4 @@ def move(
         joint_status,
     )
     place_frames(tables, changed, posed, body_position, body_orientation, joint_position, position, orientation)
-    hang_frames(tables, changed, position, orientation, local_translate, local_orient)
+    hang_frames(tables, changed, position, orientation, shown_position, shown_orientation, local_translate, local_orient)

@@ -76,6 +76,8 @@ class Twin:
         self._body_position = np.zeros((entities, 3))
         self._body_orientation = np.zeros((entities, 4))
         self._estimate = np.zeros((3, joints))
+        self._shown_position = np.zeros((frames, 3))
+        self._shown_orientation = np.zeros((frames, 4))
         self._joint_sample_ns = np.zeros(joints, np.int64)
         self._sampled_status = np.zeros(joints, np.uint8)
 
@@ -166,6 +168,8 @@ class Twin:
             self._joint_status,
             self._position,
             self._orientation,
+            self._shown_position,
+            self._shown_orientation,
             self._local_translate,
             self._local_orient,
         )

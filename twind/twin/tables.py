@@ -64,6 +64,8 @@ class Tables(NamedTuple):
     """(F, 3) world position as authored [m]."""
     rest_orientation: Floats
     """(F, 4) world orientation as authored (w, x, y, z)."""
+    hanging: Ints
+    """(F,) the frames of each entity such that a frame comes before those whose USD parents hang on it."""
     mount_frame: Ints
     """(F,) the moved frame that the USD parent hangs on, -1 for none."""
     mount_position: Floats
@@ -72,6 +74,10 @@ class Tables(NamedTuple):
     """(F, 4) its orientation there."""
     units_per_metre: Floats
     """(F,) stage units per metre in the USD parent's space."""
+    translate: Ints
+    """(F,) `Precision` of the local position as written."""
+    orient: Ints
+    """(F,) `Precision` of the local orientation as written."""
 
 
 def flatten(topology: Topology) -> Tables:
@@ -79,12 +85,13 @@ def flatten(topology: Topology) -> Tables:
 
     Raises:
         StageError: Joints are not in kinematic order, a link has two parents, an index points outside its robot, a
-            quaternion has no direction, or mimic joints follow each other in a circle.
+            quaternion has no direction, mimic joints follow each other in a circle, or links hang on each other in one.
     """
     joints: list[Joint] = []
     joint_parent: list[int] = []
     joint_child: list[int] = []
     order: list[int] = []
+    hanging: list[int] = []
     leader: list[int] = []
     for robot, j0, f0 in zip(topology.robots, topology.first_joint, topology.first_frame, strict=False):
         _check(robot)
@@ -92,6 +99,7 @@ def flatten(topology: Topology) -> Tables:
         joint_parent += [f0 + joint.parent if joint.parent >= 0 else -1 for joint in robot.joints]
         joint_child += [f0 + joint.child for joint in robot.joints]
         order += [j0 + joint for joint in _leaders_first(robot)]
+        hanging += [f0 + link for link in _carriers_first(robot)]
         leader += [-1 if joint.mimic is None else j0 + joint.mimic.joint for joint in robot.joints]
 
     frames = [link for robot in topology.robots for link in robot.links] + list(topology.objects)
@@ -121,10 +129,13 @@ def flatten(topology: Topology) -> Tables:
         offset=_floats([0.0 if joint.mimic is None else joint.mimic.offset for joint in joints]),
         rest_position=_rows([position for position, _ in rests], 3),
         rest_orientation=_rows([orientation for _, orientation in rests], 4),
+        hanging=_ints(hanging + list(range(f_objects, f_objects + n_objects))),
         mount_frame=_ints(mount_frame + [-1] * n_objects),
         mount_position=_rows([position for position, _ in mounts], 3),
         mount_orientation=_rows([orientation for _, orientation in mounts], 4),
         units_per_metre=_floats([frame.mount.units_per_metre for frame in frames]),
+        translate=_ints([frame.mount.translate for frame in frames]),
+        orient=_ints([frame.mount.orient for frame in frames]),
     )
 
 
@@ -160,6 +171,20 @@ def _leaders_first(robot: Robot) -> list[int]:
                 raise StageError(f"{joint.prim}: mimic joints follow each other in a circle")
             chain.append(follows)
             at = robot.joints[follows]
+        order.update(dict.fromkeys(reversed(chain)))
+    return list(order)
+
+
+def _carriers_first(robot: Robot) -> list[int]:
+    """Return the robot's links in an order in which a link comes before those whose USD parents hang on it."""
+    order: dict[int, None] = {}
+    for first, link in enumerate(robot.links):
+        chain, at = [first], link.mount.frame
+        while at >= 0:
+            if at in chain:
+                raise StageError(f"{link.prim}: links hang on each other in a circle")
+            chain.append(at)
+            at = robot.links[at].mount.frame
         order.update(dict.fromkeys(reversed(chain)))
     return list(order)
 
