@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import mujoco  # noqa: TID253  (an oracle is what this module is)
 import numpy as np
-from pxr import Gf, Usd, UsdGeom
+from pxr import Usd, UsdGeom
 
 from tests.twin.test_real_robots import mjcf
 
@@ -61,28 +61,10 @@ class Shown:
             attribute = stage.GetPrimAtPath(joint.prim).GetAttribute(f"state:{kind}:physics:position")
             if joint.movable and attribute and attribute.Get() is not None:
                 self.joints[joint.name] = attribute.Get() * metres if kind == "linear" else math.radians(attribute.Get())
+        transforms = UsdGeom.XformCache()
         self.links = {
-            link.prim: np.array(_to_world(stage.GetPrimAtPath(link.prim)).ExtractTranslation()) * metres for link in robot.links
+            link.prim: np.array(transforms.GetLocalToWorldTransform(stage.GetPrimAtPath(link.prim)).ExtractTranslation())
+            * metres
+            for link in robot.links
         }
         """World positions [m]."""
-
-
-def _to_world(prim: Any) -> Any:
-    """Compose the ops that are written, in double precision.
-
-    Not `UsdGeom.XformCache`: it takes a rotation's angle from the arc cosine of `w` alone, which for a `quatf` near identity
-    is off by up to 3e-4 rad.
-    """
-    matrix = Gf.Matrix4d(1.0)
-    while prim and not prim.IsPseudoRoot():
-        xformable = UsdGeom.Xformable(prim)
-        local = Gf.Matrix4d(1.0)
-        for op in xformable.GetOrderedXformOps() if xformable else ():
-            if op.GetOpType() == UsdGeom.XformOp.TypeOrient:
-                transform = Gf.Matrix4d().SetRotate(Gf.Quatd(op.Get()).GetNormalized())
-                local = (transform.GetInverse() if op.IsInverseOp() else transform) * local
-            else:
-                local = op.GetOpTransform(Usd.TimeCode.Default()) * local
-        matrix = matrix * local
-        prim = prim.GetParent()
-    return matrix
