@@ -36,9 +36,9 @@ Recorded = tuple[int, "RecordedChannel", bytes]
 """Receive stamp [ns], channel, payload."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RecordedChannel:
-    """What a recording says of one topic."""
+    """What a recording says of one topic. Two are equal when they are the same object: looked up for every message."""
 
     topic: str
     codec: str
