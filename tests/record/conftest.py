@@ -45,7 +45,7 @@ class Bench:
         for path in self.files:
             with Recording(path) as recording:
                 for block in recording.blocks:
-                    found += [(channel.topic, payload, stamp) for stamp, channel, payload in recording.messages(block)]
+                    found += [(one.topic, one.payload, one.receive_ns) for one in recording.messages(block)]
         return found
 
     def counted(self, reason: str) -> float | None:

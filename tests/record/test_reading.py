@@ -40,7 +40,7 @@ def _file(
 
 def _read(path: Path) -> list[int]:
     with Recording(path) as recording:
-        return [stamp for block in recording.blocks for stamp, _, _ in recording.messages(block)]
+        return [message.receive_ns for block in recording.blocks for message in recording.messages(block)]
 
 
 @pytest.mark.parametrize("compression", CompressionType)
@@ -86,7 +86,7 @@ def test_a_damaged_chunk_is_passed_over_and_the_next_is_read(tmp_path: Path) -> 
     path = tmp_path / "broken.mcap"
     path.write_bytes(broken)
     with Recording(path) as recording:
-        found = [stamp for block in recording.blocks for stamp, _, _ in recording.messages(block)]
+        found = [message.receive_ns for block in recording.blocks for message in recording.messages(block)]
         assert recording.damaged == 1
         assert recording.complete
     assert len(found) == 400 - (marks[1][1] - marks[0][1])
@@ -103,7 +103,7 @@ def test_any_bytes_are_refused_or_read_without_a_fault(tmp_path: Path) -> None:
         path.write_bytes(noisy)
         with Recording(path) as recording:
             for messages in in_order([recording]):
-                assert all(isinstance(payload, bytes) for _, _, payload in messages)
+                assert all(isinstance(message.payload, bytes) for message in messages)
 
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04 a zip archive", b"\x89PNG"])
@@ -146,14 +146,14 @@ def _merged(paths: list[Path]) -> tuple[list[int], int]:
     lists = list(in_order(recordings))
     for recording in recordings:
         recording.close()
-    return [stamp for messages in lists for stamp, _, _ in messages], max(map(len, lists))
+    return [message.receive_ns for messages in lists for message in messages], max(map(len, lists))
 
 
 def test_a_window_takes_only_what_was_received_within_it(tmp_path: Path) -> None:
     path = tmp_path / "a.mcap"
     path.write_bytes(_file(list(range(1000)))[0])
     with Recording(path) as recording:
-        found = [stamp for messages in in_order([recording], from_ns=123, to_ns=456) for stamp, _, _ in messages]
+        found = [one.receive_ns for messages in in_order([recording], from_ns=123, to_ns=456) for one in messages]
     assert found == list(range(123, 457))
 
 
@@ -162,5 +162,6 @@ def test_a_channel_that_stands_in_an_earlier_chunk_is_found(tmp_path: Path) -> N
     path.write_bytes(_file(list(range(400, 0, -1)))[0])
     with Recording(path) as recording:
         last = recording.blocks[-1]
-        channels: set[Any] = {channel for _, channel, _ in recording.messages(last)}
+        channels: set[Any] = set()
+        recording.messages(last, lambda channel: channels.add(channel) or channel.topic)
     assert [(channel.topic, channel.codec, channel.source) for channel in channels] == [("cell/a/pose", "pose", "floor")]

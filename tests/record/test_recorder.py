@@ -76,7 +76,7 @@ def test_whatever_arrived_is_read_back_byte_by_byte(batches: list[Any], compress
             with Recording(path) as recording:
                 assert recording.complete
                 for block in recording.blocks:
-                    found += [(c.topic, payload, stamp) for stamp, c, payload in recording.messages(block)]
+                    found += _flat(recording.messages(block))
         assert found == [entry for batch in batches for entry in _flat(batch)]
         assert (recorder.recorded, recorder.lost) == (len(found), 0)
 

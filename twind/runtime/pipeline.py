@@ -112,7 +112,9 @@ class Feed:
         for outcome in outcomes:
             verdicts += np.bincount(outcome.verdicts, minlength=len(Verdict))
         used = [outcome.used_ns for outcome in outcomes]
-        return BatchReport(messages, refused, verdicts, np.concatenate(used) if used else np.empty(0, np.int64), tuple(outcomes))
+        return BatchReport(
+            messages, refused, verdicts, np.concatenate(used) if used else np.empty(0, np.int64), tuple(outcomes)
+        )
 
     def _refuse(self, refused: dict[Refusal, Refused], message: RawMessage, refusal: RefusedInput) -> None:
         entry = refused.get(refusal.reason)

@@ -7,7 +7,7 @@ import zlib
 from bisect import bisect_left
 from dataclasses import dataclass
 from io import BytesIO
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Self
 
 import lz4.frame
@@ -17,9 +17,10 @@ from mcap.opcode import Opcode
 from mcap.records import Channel, Metadata, Schema
 
 from twind.model.errors import PermanentError
+from twind.model.messages import RawMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import BinaryIO
@@ -31,9 +32,7 @@ _CHUNK = struct.Struct("<QQQII")  # first and last log time, size, CRC, length o
 _RUN_BYTES = 2**20
 _MAX_CHUNK_BYTES = 2**30
 _MAX_STAMP = 2**63 - 1
-
-Recorded = tuple[int, "RecordedChannel", bytes]
-"""Receive stamp [ns], channel, payload."""
+_received = attrgetter("receive_ns")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,18 +110,27 @@ class Recording:
         """Close the file."""
         self._file.close()
 
-    def messages(self, block: Block) -> list[Recorded]:
-        """Return the messages of one block, in the order of the file; of a cut or damaged one, those that can be read."""
+    def messages(self, block: Block, key: Callable[[RecordedChannel], str] = attrgetter("topic")) -> list[RawMessage]:
+        """Return the messages of one block, in the order of the file; of a cut or damaged one, those that can be read.
+
+        Args:
+            block: One of `blocks`.
+            key: Says what stands for a channel as the messages' topic.
+        """
         found: list[tuple[int, int, bytes]] = []
         self._read_records(self._content(block), found)
-        messages: list[Recorded] = []
-        for number, stamp, payload in found:
-            channel = self._channels.get(number) or self._find_channel(number)
-            if channel is None or stamp > _MAX_STAMP:
-                self.damaged += 1
-            else:
-                messages.append((stamp, channel, payload))
+        topics = {number: self._topic(number, key) for number in {number for number, _, _ in found}}
+        messages = [
+            RawMessage(topic, payload, stamp)
+            for number, stamp, payload in found
+            if (topic := topics[number]) is not None and stamp <= _MAX_STAMP
+        ]
+        self.damaged += len(found) - len(messages)
         return messages
+
+    def _topic(self, number: int, key: Callable[[RecordedChannel], str]) -> str | None:
+        channel = self._channels.get(number) or self._find_channel(number)
+        return None if channel is None else key(channel)
 
     # Finding blocks.
 
@@ -258,11 +266,17 @@ def _decompressed(data: bytes, block: Block) -> bytes:
     return content
 
 
-def in_order(recordings: Sequence[Recording], *, from_ns: int = 0, to_ns: int = _MAX_STAMP) -> Iterator[list[Recorded]]:
+def in_order(
+    recordings: Sequence[Recording],
+    *,
+    from_ns: int = 0,
+    to_ns: int = _MAX_STAMP,
+    key: Callable[[RecordedChannel], str] = attrgetter("topic"),
+) -> Iterator[list[RawMessage]]:
     """Yield all messages received within [from, to], ordered by log time across recordings, in lists of any length.
 
     Messages of one log time keep the order of the recordings, then of the file. Only blocks that overlap in time are in memory
-    together.
+    together. `key` says what stands for a channel as the messages' topic.
     """
     blocks = [
         (block.start_ns, index, block.offset, block)
@@ -271,22 +285,22 @@ def in_order(recordings: Sequence[Recording], *, from_ns: int = 0, to_ns: int = 
         if block.end_ns >= from_ns and block.start_ns <= to_ns
     ]
     blocks.sort(key=itemgetter(0, 1, 2))
-    waiting: list[Recorded] = []
+    waiting: list[RawMessage] = []
     for place, (_, index, _, block) in enumerate(blocks):
-        arrived = recordings[index].messages(block)
+        arrived = recordings[index].messages(block, key)
         if block.start_ns < from_ns or block.end_ns > to_ns:
-            arrived = [message for message in arrived if from_ns <= message[0] <= to_ns]
+            arrived = [message for message in arrived if from_ns <= message.receive_ns <= to_ns]
         waiting += arrived
-        waiting.sort(key=itemgetter(0))
+        waiting.sort(key=_received)
         if place + 1 == len(blocks):
             yield waiting
             return
         next_ns = blocks[place + 1][0]
-        if waiting and waiting[-1][0] < next_ns:
+        if waiting and waiting[-1].receive_ns < next_ns:
             yield waiting
             waiting = []
         else:
-            ready = bisect_left(waiting, next_ns, key=itemgetter(0))
+            ready = bisect_left(waiting, next_ns, key=_received)
             if ready:
                 yield waiting[:ready]
                 waiting = waiting[ready:]

@@ -6,12 +6,11 @@ import json
 from bisect import bisect_right
 from contextlib import ExitStack
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from twind import __version__
 from twind.model.errors import PermanentError
-from twind.model.messages import RawMessage
 from twind.model.time import NS_PER_S, ms_to_ns
 from twind.runtime.bindings import Bindings
 from twind.runtime.estimators import Estimators
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from twind.config.load import Loaded
+    from twind.model.messages import RawMessage
     from twind.model.topology import Topology
-    from twind.sources.recording import Recorded
 
     class _Rows(Protocol):
         def write(self, text: str, /) -> object: ...
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 _SILENCE_NS = 60 * NS_PER_S
 """Where nothing was received for longer, no instants are sampled until something is: recordings can lie months apart."""
 _MAX_BATCH = 4096
+_received = attrgetter("receive_ns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,7 @@ class Replay:
         self._routes = RecordedRoutes(sources)
         self._statistics = Statistics(self._routes, self._estimators)
         self._feed = Feed(self._routes, self._estimators, on_refused=self._statistics.refused)
-        self._sampler = Sampler(
-            topology, self._estimators, settings.estimation, horizon_ns=ms_to_ns(options.horizon_ms)
-        )
+        self._sampler = Sampler(topology, self._estimators, settings.estimation, horizon_ns=ms_to_ns(options.horizon_ms))
         self._instants = 0
 
     def run(
@@ -92,19 +90,21 @@ class Replay:
         bodies.write(",".join(BODY_COLUMNS) + "\n")
         grid: _Grid | None = None
         first_ns = last_ns = None
-        for messages in in_order(recordings, from_ns=self._options.from_ns, to_ns=self._options.to_ns):
+        window = {"from_ns": self._options.from_ns, "to_ns": self._options.to_ns}
+        for messages in in_order(recordings, **window, key=self._routes.key):
             if not messages:
                 continue
             if grid is None:
-                first_ns = messages[0][0]
+                first_ns = messages[0].receive_ns
                 grid = _Grid(first_ns, self._options.sample_hz)
             start = 0
             while start < len(messages):
-                end = bisect_right(messages, grid.instant_ns, start, key=itemgetter(0))
-                self._process(messages[start:end])
-                last_ns = messages[end - 1][0] if end > start else last_ns
+                end = bisect_right(messages, grid.instant_ns, start, key=_received)
+                if end > start:
+                    self._process(messages[start:end])
+                    last_ns = messages[end - 1].receive_ns
                 if end < len(messages):
-                    self._sample(grid, messages[end][0], last_ns, joints, bodies)
+                    self._sample(grid, messages[end].receive_ns, last_ns, joints, bodies)
                 start = end
             if on_progress is not None and last_ns is not None:
                 on_progress(last_ns)
@@ -127,13 +127,10 @@ class Replay:
         bodies.write("".join(of_bodies))
         self._instants += 1
 
-    def _process(self, recorded: Sequence[Recorded]) -> None:
-        key = self._routes.key
-        for begin in range(0, len(recorded), _MAX_BATCH):
-            part = recorded[begin : begin + _MAX_BATCH]
-            keys = [key(channel) for _, channel, _ in part]
-            batch = [RawMessage(topic, entry[2], entry[0]) for topic, entry in zip(keys, part, strict=True)]
-            self._statistics.add(keys, self._feed.process(batch), part[-1][0])
+    def _process(self, messages: list[RawMessage]) -> None:
+        for begin in range(0, len(messages), _MAX_BATCH):
+            part = messages[begin : begin + _MAX_BATCH]
+            self._statistics.add(self._feed.process(part), part[-1].receive_ns)
 
     def _summary(self, recordings: Sequence[Recording], first_ns: int | None, last_ns: int | None) -> dict[str, Any]:
         span_s = None if first_ns is None or last_ns is None else (last_ns - first_ns) / NS_PER_S
@@ -197,9 +194,7 @@ def replay_to_folder(
                 stack.enter_context((out / name).open("w", encoding="utf-8", newline="\n"))
                 for name in ("joints.csv", "bodies.csv")
             )
-            summary = Replay(loaded, topology, options).run(
-                recordings, joints=joints, bodies=bodies, on_progress=on_progress
-            )
+            summary = Replay(loaded, topology, options).run(recordings, joints=joints, bodies=bodies, on_progress=on_progress)
             text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
             (out / "summary.json").write_text(text, encoding="utf-8")
         except OSError as error:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from twind.config.settings import EstimationSettings
     from twind.model.topology import Topology
-    from twind.runtime.estimators import Estimators
+    from twind.runtime.estimators import Estimators, Prediction
 
 JOINT_COLUMNS = ("sample_ns", "target_ns", "entity", "joint", "position", "velocity", "position_std", "age_ms", "status")
 BODY_COLUMNS = (
@@ -30,14 +30,12 @@ _STATUS = [status.name.lower() for status in Status]
 
 
 class Sampler:
-    """Predicts as the daemon does: mimic joints follow, limits clamp, status goes by age. Numbers are written shortest exact."""
+    """Predicts as the daemon does: mimic joints follow, limits clamp, status goes by age."""
 
-    def __init__(
-        self, topology: Topology, estimators: Estimators, settings: EstimationSettings, *, horizon_ns: int
-    ) -> None:
+    def __init__(self, topology: Topology, estimators: Estimators, settings: EstimationSettings, *, horizon_ns: int) -> None:
         self._estimators = estimators
         self._horizon_ns = horizon_ns
-        self._limits = tuple(map(ms_to_ns, (settings.fresh_ms, settings.coast_ms, settings.lost_ms)))
+        self._fresh_ns, self._coast_ns, self._lost_ns = map(ms_to_ns, (settings.fresh_ms, settings.coast_ms, settings.lost_ms))
         self._tables = flatten(topology)
         self._everything = np.arange(len(topology.entities), dtype=np.int64)
         joints = [(robot.id, joint) for robot in topology.robots for joint in robot.joints]
@@ -56,36 +54,48 @@ class Sampler:
         prediction = self._estimators.predict_to(target_ns)
         head = f"{sample_ns},{target_ns},"
         joint_ns = self._estimators.joints.last_ns.copy()
-        grade(joint_ns, sample_ns, *self._limits, self._sampled_status)
+        self._grade(joint_ns, sample_ns, self._sampled_status)
         body_ns = self._estimators.poses.last_ns.copy()
-        grade(body_ns, sample_ns, *self._limits, self._body_status)
+        self._grade(body_ns, sample_ns, self._body_status)
         estimate = self._estimate
         estimate[0], estimate[1], estimate[2] = prediction.joint_position, prediction.joint_velocity, prediction.joint_std
         lead_back(self._tables, self._everything, joint_ns, self._sampled_status, estimate)
         position, velocity, std = self._shown
         settle_joints(
-            self._tables, self._everything, self._body_status, joint_ns, self._sampled_status, estimate, position, velocity, std,
+            self._tables,
+            self._everything,
+            self._body_status,
+            joint_ns,
+            self._sampled_status,
+            estimate,
+            position,
+            velocity,
+            std,
             self._joint_status,
-        )  # fmt: skip
+        )
         seen = np.flatnonzero((joint_ns != NO_STAMP) & self._movable)
-        names, statuses = self._joint_names, self._joint_status[seen].tolist()
+        columns = (position[seen].tolist(), velocity[seen].tolist(), std[seen].tolist(), _age_ms(sample_ns, joint_ns[seen]))
         joints = [
-            f"{head}{names[row]},{p!r},{v!r},{s!r},{age!r},{_STATUS[status]}\n"
-            for row, p, v, s, age, status in zip(
-                seen.tolist(), position[seen].tolist(), velocity[seen].tolist(), std[seen].tolist(),
-                _age_ms(sample_ns, joint_ns[seen]), statuses, strict=True,
-            )  # fmt: skip
+            f"{head}{self._joint_names[row]},{p!r},{v!r},{s!r},{age!r},{_STATUS[status]}\n"
+            for row, status, p, v, s, age in zip(seen.tolist(), self._joint_status[seen].tolist(), *columns, strict=True)
         ]
+        return joints, self._bodies(head, sample_ns, body_ns, prediction)
+
+    def _grade(self, newest_ns: NDArray[np.int64], now_ns: int, status: NDArray[np.uint8]) -> None:
+        grade(newest_ns, now_ns, self._fresh_ns, self._coast_ns, self._lost_ns, status)
+
+    def _bodies(self, head: str, sample_ns: int, body_ns: NDArray[np.int64], prediction: Prediction) -> list[str]:
         seen = np.flatnonzero(body_ns != NO_STAMP)
+        if not seen.size:
+            return []
         numbers = np.column_stack(
             (prediction.body_position, prediction.body_orientation, prediction.position_std, prediction.rotation_std)
         )[seen].tolist()
         ages, statuses = _age_ms(sample_ns, body_ns[seen]), self._body_status[seen].tolist()
-        bodies = [
+        return [
             f"{head}{self._body_names[row]},{','.join(map(repr, values))},{age!r},{_STATUS[status]}\n"
             for row, values, age, status in zip(seen.tolist(), numbers, ages, statuses, strict=True)
         ]
-        return joints, bodies
 
 
 def _age_ms(now_ns: int, stamps_ns: NDArray[np.int64]) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from twind.runtime.pipeline import BatchReport
     from twind.runtime.replay.routing import RecordedRoutes
 
+_HOLD = 64
+"""Batches that are counted together."""
 _MAX_EVENTS = 1000
 """Events kept of one stream; the rest is counted."""
 
@@ -39,7 +42,6 @@ class _Channel:
 
 @dataclass(slots=True)
 class _Stream:
-    messages: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     example: str = ""
     """What was wrong with the first message refused."""
@@ -63,6 +65,10 @@ class Statistics:
         self._n_streams = estimators.clocks.n_streams
         self._streams: dict[str, _Stream] = {}
         self._channels: dict[str, _Channel] = {}
+        self._of_rows = np.zeros(self._n_streams, np.int64)
+        """Messages that were decoded, by the clock row of their stream."""
+        self._held: dict[str, list[Outcome]] = {}
+        """Batches of each channel that are not counted yet."""
         self._keys: dict[int, str] = {}
         self._steps = estimators.clocks.steps
 
@@ -72,48 +78,49 @@ class Statistics:
         stream.refused[str(refusal.reason)] += 1
         stream.example = stream.example or str(refusal)
 
-    def add(self, keys: list[str], report: BatchReport, last_ns: int) -> None:
-        """Count one batch.
-
-        Args:
-            keys: The stream of each message.
-            report: What became of them.
-            last_ns: When the newest of them was received [ns].
-        """
-        self.messages += len(keys)
-        for key, count in Counter(keys).items():
-            self._stream(key).messages += count
+    def add(self, report: BatchReport, last_ns: int) -> None:
+        """Note what became of one batch, of which the newest message was received at `last_ns`."""
+        self.messages += report.messages
         for outcome in report.outcomes:
-            self._count(outcome)
+            if outcome.samples is not None:
+                held = self._held.setdefault(outcome.samples.channel, [])
+                held.append(outcome)
+                if len(held) == _HOLD:
+                    self._count(held)
         steps = self._estimators.clocks.steps
         for row in np.flatnonzero(steps != self._steps):
             offset_s = _number(self._estimators.clocks.offset_s[row])
             self._of_row(int(row)).note({"stamp_ns": last_ns, "event": "clock_step", "offset_s": offset_s})
         self._steps = steps
 
-    def _count(self, outcome: Outcome) -> None:
-        samples, verdicts = outcome.samples, outcome.verdicts
-        if samples is None:
-            return
-        channel = self._channels.get(samples.channel)
+    def _count(self, held: list[Outcome]) -> None:
+        """Count batches of one channel together: the fixed cost of each sum is that of a hundred samples."""
+        samples = [outcome.samples for outcome in held if outcome.samples is not None]
+        verdicts, nis = np.concatenate([outcome.verdicts for outcome in held]), np.concatenate([one.nis for one in samples])
+        held.clear()
+        first, n = samples[0], self._n_streams
+        channel = self._channels.get(first.channel)
         if channel is None:
-            n = self._n_streams
-            channel = _Channel(samples.freedom, np.zeros((n, len(Verdict)), np.int64), np.zeros(n), np.zeros(n, np.int64))
-            self._channels[samples.channel] = channel
-        message = np.arange(len(samples.stream))
-        if samples.offset is not None:
-            message = np.repeat(message, np.diff(samples.offset))
-        stream = np.array(samples.stream)[message]
+            channel = _Channel(first.freedom, np.zeros((n, len(Verdict)), np.int64), np.zeros(n), np.zeros(n, np.int64))
+            self._channels[first.channel] = channel
+        rows = np.concatenate([np.array(one.stream, np.int64) for one in samples])
+        self._of_rows += np.bincount(rows, minlength=n)
+        message = np.arange(len(rows))
+        if first.offset is not None:
+            message = np.repeat(message, np.concatenate([np.diff(one.offset) for one in samples if one.offset is not None]))
+        stream = rows[message]
         judged = verdicts < len(Verdict)  # joints that a message passes over have none
-        np.add.at(channel.verdicts, (stream[judged], verdicts[judged]), 1)
-        used = (verdicts == Verdict.ACCEPTED) & np.isfinite(samples.nis)
-        channel.nis_sum += np.bincount(stream[used], samples.nis[used], self._n_streams)
-        channel.nis_count += np.bincount(stream[used], minlength=self._n_streams)
+        flat = stream[judged] * len(Verdict) + verdicts[judged]
+        channel.verdicts += np.bincount(flat, minlength=n * len(Verdict)).reshape(n, -1)
+        used = (verdicts == Verdict.ACCEPTED) & np.isfinite(nis)
+        channel.nis_sum += np.bincount(stream[used], nis[used], n)
+        channel.nis_count += np.bincount(stream[used], minlength=n)
         reset = message[verdicts == Verdict.RESET]
         if reset.size:
+            receive_ns = np.concatenate([np.array(one.receive_ns, np.int64) for one in samples])
             for index, count in zip(*np.unique(reset, return_counts=True), strict=True):
-                event = {"stamp_ns": samples.receive_ns[index], "event": "estimate_reset", "channel": samples.channel}
-                self._of_row(samples.stream[index]).note({**event, "count": int(count)})
+                event = {"stamp_ns": int(receive_ns[index]), "event": "estimate_reset", "channel": first.channel}
+                self._of_row(int(rows[index])).note({**event, "count": int(count)})
 
     def _stream(self, key: str) -> _Stream:
         stream = self._streams.get(key)
@@ -128,6 +135,11 @@ class Statistics:
 
     def streams(self, topology: Topology) -> list[dict[str, Any]]:
         """Return what is known of each stream, ordered by source and topic, ready for JSON."""
+        for held in self._held.values():
+            if held:
+                self._count(held)
+        for key in self._routes.known:
+            self._stream(key)
         named = sorted((self._routes.streams[key], key) for key in self._streams)
         return [self._document(source, topic, key, topology) for (source, topic), key in named]
 
@@ -137,18 +149,19 @@ class Statistics:
             "source": source,
             "topic": topic,
             "entity": None,
-            "messages": stream.messages,
+            "messages": stream.refused.total(),
             "refused": dict(sorted(stream.refused.items())),
             "first_refusal": stream.example,
             "clock": None,
             "channels": {},
             "resets": 0,
-            "events": stream.events,
+            "events": sorted(stream.events, key=itemgetter("stamp_ns")),
             "events_left_out": stream.events_left_out,
         }
         if binding is None:
             return document
         row = binding.stream
+        document["messages"] += int(self._of_rows[row])
         document["entity"] = topology.entities[binding.entity].id if isinstance(binding, PoseBinding) else binding.robot_id
         document["clock"] = self._clock(row)
         document["channels"] = {
