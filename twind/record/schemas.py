@@ -13,13 +13,14 @@ _HEADER: dict[str, Any] = {
         "frame_id": {"type": "string"},
     },
 }
-
-
-def _numbers(names: str) -> dict[str, Any]:
-    return {"type": "object", "properties": {name: {"type": "number"} for name in names}}
-
-
-_POSE: dict[str, Any] = {"type": "object", "properties": {"position": _numbers("xyz"), "orientation": _numbers("xyzw")}}
+_POSE: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "position": {"type": "object", "properties": {name: {"type": "number"} for name in "xyz"}},
+        "orientation": {"type": "object", "properties": {name: {"type": "number"} for name in "xyzw"}},
+        "covariance": _NUMBERS,
+    },
+}
 _PROPERTIES: dict[str, dict[str, Any]] = {
     "joint_state": {
         "header": _HEADER,
@@ -28,7 +29,7 @@ _PROPERTIES: dict[str, dict[str, Any]] = {
         "velocity": _NUMBERS,
         "effort": _NUMBERS,
     },
-    "pose": {"header": _HEADER, "pose": _POSE, **_POSE["properties"]},
+    "pose": {"header": _HEADER, "pose": _POSE},
 }
 
 
