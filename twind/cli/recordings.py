@@ -30,15 +30,9 @@ class Window:
             PermanentError: A file cannot be read, or there is none.
             UsageError: A time is none.
         """
-        from twind.model.errors import PermanentError
-        from twind.sources.recording import Recording
+        from twind.sources.recording import Recording, recorded_files
 
-        files: dict[Path, None] = {}
-        for path in paths:
-            found = sorted(path.glob("*.mcap")) if path.is_dir() else [path]
-            if not found:
-                raise PermanentError(f"no recordings in {path}")
-            files |= dict.fromkeys(found)
+        files = recorded_files(paths)
         first_ns, last_ns = 2**63 - 1, 0
         for path in files:
             with Recording(path) as recording:

@@ -20,7 +20,8 @@ _STEP = 0.005
 
 @click.command
 @recordings
-@click.option("--config", "configs", metavar="CONFIG", multiple=True, required=True, type=click.Path(path_type=Path),
+@click.pass_context
+@click.option("--config", "configs", metavar="CONFIG", multiple=True, type=click.Path(path_type=Path),
               help="Configuration with the stage, the routes and the estimation; repeatable, later ones win.")  # fmt: skip
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Folder for joints.csv, bodies.csv, summary.json.")
 @click.option("--sample-hz", type=click.FloatRange(min=0, min_open=True), default=50.0, show_default=True,
@@ -28,8 +29,13 @@ _STEP = 0.005
 @click.option("--horizon-ms", type=float, default=100.0, show_default=True, help="How far the state is predicted beyond them.")
 @click.option("--from", "start", metavar="T", help="Pass over what was received before T: ISO 8601, ns, or +S after the start.")
 @click.option("--to", "end", metavar="T", help="Pass over what was received after T.")
+@click.option("--speed", metavar="X", type=click.FloatRange(min=0, min_open=True, max=1000),
+              help="Instead of --out: play at X times real time, into a daemon with the configuration's stage.")  # fmt: skip
+@click.option("--to-broker", "broker", metavar="URL", help="With --speed: play to the broker at mqtt://HOST:PORT instead.")
+@click.option("--qos", type=click.IntRange(0, 1), default=0, show_default=True, help="With --to-broker: how to publish.")
 @click.option("--json", "as_machine", is_flag=True, help="Print the summary as JSON.")
 def replay(
+    ctx: click.Context,
     *,
     paths: tuple[Path, ...],
     configs: tuple[Path, ...],
@@ -38,6 +44,9 @@ def replay(
     horizon_ms: float,
     start: str | None,
     end: str | None,
+    speed: float | None,
+    broker: str | None,
+    qos: int,
     as_machine: bool,
 ) -> None:
     """Feed recordings to the estimators and write what they would have predicted from only what had arrived by then.
@@ -45,8 +54,17 @@ def replay(
     REC is an MCAP file or a folder of them; several are merged by receive stamp. The same recordings and settings always
     give the same bytes.
     """
-    if out is None:
-        raise click.UsageError("--out is missing: the folder for the results")  # noqa: EM101  (click's own way)
+    if (out is None) == (speed is None):
+        raise click.UsageError("either --out, the folder for the results, or --speed is needed")  # noqa: EM101
+    if broker is not None:
+        if speed is None:
+            raise click.UsageError("--to-broker needs --speed")  # noqa: EM101  (click's own way)
+        from twind.cli.play import play_to_broker
+
+        play_to_broker(Window.of(paths, start=start, end=end), broker, speed=speed, qos=qos)
+        return
+    if not configs:
+        raise click.UsageError("--config is missing")  # noqa: EM101  (click's own way)
     from twind.config.against import check_against
     from twind.config.load import load
     from twind.config.registry import Registry
@@ -55,6 +73,10 @@ def replay(
     from twind.stage.discover import discover
 
     loaded = load(configs, Registry.installed())
+    if out is None or speed is not None:
+        from twind.cli.play import play_into_daemon
+
+        ctx.exit(play_into_daemon(paths, loaded, speed=speed or 1.0))
     window = Window.of(paths, start=start, end=end)
     topology = discover(loaded.settings.stage.root)
     problems = check_against(loaded.settings, topology, loaded.marks)

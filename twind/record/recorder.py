@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from twind.record.settings import McapSettings
 
 _GATHER_S = 0.05
-"""How long batches are collected for one visit of the thread; a batch that somebody waits for is not held up."""
+"""How long batches are collected for one visit of the thread."""
+_COMMIT_S = 0.01
+"""The same when somebody waits for one of them: at most so many flushes to the disk a second as fit."""
 REASONS = ("queue_full", "write_failed", "too_many_topics")
 """Why messages can be lost."""
 
@@ -130,6 +132,7 @@ class Recorder:
                     await self._offered.wait()
                 async with asyncio.timeout_at(min(due_s, loop.time() + _GATHER_S)):
                     await self._awaited.wait()
+                await asyncio.sleep(_COMMIT_S)
             due = loop.time() >= due_s
             if due:
                 due_s = loop.time() + self._settings.flush_s

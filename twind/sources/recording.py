@@ -245,6 +245,21 @@ class Recording:
         return None
 
 
+def recorded_files(paths: Sequence[Path]) -> list[Path]:
+    """Return files, each once, with the `.mcap` files of a folder in its place.
+
+    Raises:
+        PermanentError: There is none in a folder.
+    """
+    files: dict[Path, None] = {}
+    for path in paths:
+        found = sorted(path.glob("*.mcap")) if path.is_dir() else [path]
+        if not found:
+            raise PermanentError(f"no recordings in {path}")
+        files |= dict.fromkeys(found)
+    return list(files)
+
+
 def _decompressed(data: bytes, block: Block) -> bytes:
     """Decompress a block, of a cut one what there is.
 
