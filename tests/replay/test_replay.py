@@ -111,9 +111,7 @@ def test_what_arrives_later_changes_nothing_that_was_written_before(pendulum: Be
     whole = pendulum.replay(write(tmp_path / "whole.mcap", messages)).joints
     for cut in rng.sample(range(100, 1400), 3):
         at = messages[cut][0]
-        altered = [
-            (stamp, topic, joint_state(stamp - 2 * MS, rng.uniform(-3, 3), 1e282)) for stamp, topic, _ in messages[cut:]
-        ]
+        altered = [(stamp, topic, joint_state(stamp - 2 * MS, rng.uniform(-3, 3), 1e282)) for stamp, topic, _ in messages[cut:]]
         rows = pendulum.replay(write(tmp_path / "altered.mcap", messages[:cut] + altered)).joints
         before = [row for row in whole if int(row["sample_ns"]) < at]
         assert len(before) > 10

@@ -63,6 +63,8 @@ def replay(
 
         play_to_broker(Window.of(paths, start=start, end=end), broker, speed=speed, qos=qos)
         return
+    if speed is not None and (start is not None or end is not None):
+        raise click.UsageError("--from and --to go with --out and --to-broker")  # noqa: EM101  (click's own way)
     if not configs:
         raise click.UsageError("--config is missing")  # noqa: EM101  (click's own way)
     from twind.config.against import check_against
