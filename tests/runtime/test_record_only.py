@@ -73,6 +73,7 @@ class FakeAdapter:
         self.opened: list[FakeSource] = []
 
     def open(self, name: str, settings: FakeSettings, *, instance: str, telemetry: Telemetry) -> FakeSource:
+        del settings, instance, telemetry
         self.opened.append(FakeSource(name, self.folder))
         return self.opened[-1]
 

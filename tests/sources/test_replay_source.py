@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,7 +56,7 @@ def test_messages_arrive_with_the_distances_that_they_had(
 ) -> None:
     source = _source(telemetry, _recording(tmp_path, 50), speed=2.0)
     taken = run(_take(source, 50))
-    assert {after.receive_ns - before.receive_ns for before, after in zip(taken, taken[1:], strict=False)} == {1 * MS}
+    assert {after.receive_ns - before.receive_ns for before, after in pairwise(taken)} == {1 * MS}
     assert [message.payload for message in taken] == [joint_state(T0 + index * 2 * MS, 0.5) for index in range(50)]
     assert taken[0].receive_ns > T0
     assert isinstance(source, LossySource)

@@ -25,8 +25,8 @@ class McapSettings(SettingsModel):
     """Quota of all segments together [bytes]: the oldest are deleted, whole, before a new one is begun. Twice
     `max_segment_bytes` at least."""
     compression: Literal["zstd", "lz4", "none"] = "zstd"
-    """Compression of chunks. `zstd` makes JSON three times smaller for 2 us of CPU a message, `lz4` two times for 1 us; both work
-    in the recorder's thread, without holding up anything else."""
+    """Compression of chunks. `zstd` makes JSON three times smaller for 2 us of CPU a message, `lz4` two times for 1 us; both
+    work in the recorder's thread, without holding up anything else."""
     chunk_bytes: Annotated[int, Field(ge=1024, le=16_777_216)] = 262_144
     """Payload bytes after which a chunk is compressed and written [bytes]. Smaller chunks lose less when a file is cut;
     larger ones compress better."""

@@ -48,6 +48,10 @@ class RecordOnly:
         """Messages taken from the sources."""
         return sum(tap.received for tap in self._taps)
 
+    def stop(self, reason: str) -> None:
+        """End the run in good order."""
+        self._shutdown.request(reason)
+
     async def run(self, *, duration_s: float | None = None, on_second: Callable[[float], None] | None = None) -> int:
         """Record until a signal, or for `duration_s`, or until a component fails for good; return the exit code.
 
