@@ -57,7 +57,7 @@ def test_what_is_played_to_a_broker_is_what_is_recorded_from_it(
                 await asyncio.sleep(0.01)
             done = await asyncio.to_thread(_play, tmp_path / "a.mcap", mosquitto.url)
             assert f"{COUNT} messages published to {mosquitto.url}" in done
-            while recording.received < COUNT:
+            while recording.received < COUNT:  # noqa: ASYNC110  (likewise)
                 await asyncio.sleep(0.01)
         recording.stop("everything has arrived")
         assert await task == 0

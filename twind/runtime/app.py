@@ -7,14 +7,14 @@ import hashlib
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import twind
 from twind.config.against import check_against
 from twind.flow.dead_letters import DeadLetters
 from twind.model.errors import ConfigurationError
 from twind.model.time import ms_to_ns
-from twind.runtime.bindings import Bindings
+from twind.runtime.bindings import bindings_of
 from twind.runtime.documents import entity_document, entity_list
 from twind.runtime.estimators import Estimators
 from twind.runtime.health import Facts, Health, judge
@@ -185,7 +185,6 @@ class Daemon:
 
     def _open_sources(self, twinned: Twinned) -> None:
         registry, settings, metrics = self._loaded.registry, self.settings, self.telemetry.metrics
-        codecs: dict[str, Any] = {}
 
         def on_report(report: BatchReport) -> None:
             twinned.publisher.note_used(report.used_ns)
@@ -193,8 +192,7 @@ class Daemon:
         for name, of_source in settings.sources.items():
             adapter = registry.sources.load(of_source.type)
             source = adapter.open(name, of_source, instance=settings.instance, telemetry=self.telemetry)
-            codecs |= {route.codec: registry.codecs.load(route.codec)() for route in of_source.routes}
-            bindings = Bindings(of_source.routes, codecs, twinned.topology, twinned.estimators)
+            bindings = bindings_of(of_source, registry, twinned.topology, twinned.estimators)
             feed = Feed(bindings, twinned.estimators, on_refused=partial(self._keep, name))
             batch_s = settings.estimation.batch_ms / 1e3
             pump = Pump(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twind import __version__
 from twind.model.errors import PermanentError
 from twind.model.time import NS_PER_S, ms_to_ns
-from twind.runtime.bindings import Bindings
+from twind.runtime.bindings import bindings_of
 from twind.runtime.estimators import Estimators
 from twind.runtime.pipeline import Feed
 from twind.runtime.replay.routing import RecordedRoutes
@@ -60,10 +60,9 @@ class Replay:
         self._topology = topology
         self._options = options
         self._estimators = Estimators(topology, settings.estimation)
-        sources = {}
-        for name, of_source in settings.sources.items():
-            codecs = {route.codec: loaded.registry.codecs.load(route.codec)() for route in of_source.routes}
-            sources[name] = Bindings(of_source.routes, codecs, topology, self._estimators)
+        sources = {
+            name: bindings_of(source, loaded.registry, topology, self._estimators) for name, source in settings.sources.items()
+        }
         self._routes = RecordedRoutes(sources)
         self._statistics = Statistics(self._routes, self._estimators)
         self._feed = Feed(self._routes, self._estimators, on_refused=self._statistics.refused)
