@@ -125,6 +125,16 @@ class PoseBinding:
 Binding = JointBinding | PoseBinding
 
 
+def bindings_of(source: SourceSettings, registry: Registry, topology: Topology, rows: RowAllocator) -> Bindings:
+    """Return the bindings of one source as its settings say; the daemon and replay make them alike.
+
+    Raises:
+        PermanentError: A codec cannot be loaded.
+    """
+    codecs = {route.codec: registry.codecs.load(route.codec)() for route in source.routes}
+    return Bindings(source.routes, codecs, topology, rows)
+
+
 class Bindings:
     """All topics of one source that were seen so far."""
 
@@ -182,13 +192,3 @@ class Bindings:
             decode=codec.decode,
             rows=self._rows,
         )
-
-
-def bindings_of(source: SourceSettings, registry: Registry, topology: Topology, rows: RowAllocator) -> Bindings:
-    """Return the bindings of one source as its settings say; the daemon and replay make them alike.
-
-    Raises:
-        PermanentError: A codec cannot be loaded.
-    """
-    codecs = {route.codec: registry.codecs.load(route.codec)() for route in source.routes}
-    return Bindings(source.routes, codecs, topology, rows)
