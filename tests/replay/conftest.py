@@ -36,6 +36,8 @@ REGISTRY = Registry(
 class Bench:
     """Replays recordings against one stage."""
 
+    registry = REGISTRY
+
     def __init__(self, folder: Path, stage: Path, *, extra: str = "") -> None:
         self.folder = folder
         self.config = folder / "twind.yaml"
