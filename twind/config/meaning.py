@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -16,7 +17,6 @@ from twind.model.routes import overlapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from twind.config.marks import Marks, SettingPath
     from twind.config.registry import Registry
@@ -31,6 +31,10 @@ def check_meaning(settings: Settings, marks: Marks) -> Iterator[Problem]:
     yield from _check_folder(settings.state_dir, ("state_dir",), marks)
     if settings.stage.snapshot is not None:
         yield from _check_folder(settings.stage.snapshot.path, ("stage", "snapshot", "path"), marks)
+    for name, sink in settings.sinks.items():
+        folder = getattr(sink, "path", None)
+        if isinstance(folder, Path):
+            yield from _check_folder(folder, ("sinks", name, "path"), marks)
 
 
 def _check_http(http: HttpSettings, marks: Marks) -> Iterator[Problem]:

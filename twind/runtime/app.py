@@ -7,14 +7,14 @@ import hashlib
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import twind
 from twind.config.against import check_against
 from twind.flow.dead_letters import DeadLetters
 from twind.model.errors import ConfigurationError
 from twind.model.time import ms_to_ns
-from twind.runtime.bindings import Bindings
+from twind.runtime.bindings import bindings_of
 from twind.runtime.documents import entity_document, entity_list
 from twind.runtime.estimators import Estimators
 from twind.runtime.health import Facts, Health, judge
@@ -24,6 +24,7 @@ from twind.runtime.notify import Notifier
 from twind.runtime.pipeline import Feed
 from twind.runtime.publisher import Publisher
 from twind.runtime.pump import Pump
+from twind.runtime.recorders import open_recorders
 from twind.runtime.shutdown import Shutdown, Step
 from twind.runtime.snapshots import SnapshotWriter
 from twind.runtime.status import status_document
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from twind.config.load import Loaded
+    from twind.flow.sinks import RawSink
     from twind.model.errors import RefusedInput
     from twind.model.messages import RawMessage
     from twind.model.state import Update
@@ -78,6 +80,7 @@ class Daemon:
         self.telemetry = telemetry
         self.shutdown = Shutdown(telemetry, deadline_s=self.settings.shutdown_s)
         self.inlets: dict[str, Inlet] = {}
+        self.recorders: list[RawSink] = []
         self.twinned: Twinned | None = None
         """None until the stage is open."""
         self._loaded = loaded
@@ -135,6 +138,7 @@ class Daemon:
             await twinned.snapshots.open()
             self._supervisor.supervise("snapshots", twinned.snapshots.run)
         self._starting = "opening the sources"
+        self._open_sinks()
         self._open_sources(twinned)
         self._supervisor.supervise("watchdog", lambda: self._notifier.run(lambda: self.health().live.ok))
         self._started = True
@@ -173,9 +177,14 @@ class Daemon:
             )
         return Twinned(topology, stage, estimators, publisher, snapshots)
 
+    def _open_sinks(self) -> None:
+        """Make the sinks before the sources, so that they miss nothing."""
+        self.recorders = open_recorders(self._loaded, self.telemetry)
+        for recorder in self.recorders:
+            self._supervisor.supervise(f"sink {recorder.name}", recorder.run)
+
     def _open_sources(self, twinned: Twinned) -> None:
         registry, settings, metrics = self._loaded.registry, self.settings, self.telemetry.metrics
-        codecs: dict[str, Any] = {}
 
         def on_report(report: BatchReport) -> None:
             twinned.publisher.note_used(report.used_ns)
@@ -183,11 +192,17 @@ class Daemon:
         for name, of_source in settings.sources.items():
             adapter = registry.sources.load(of_source.type)
             source = adapter.open(name, of_source, instance=settings.instance, telemetry=self.telemetry)
-            codecs |= {route.codec: registry.codecs.load(route.codec)() for route in of_source.routes}
-            bindings = Bindings(of_source.routes, codecs, twinned.topology, twinned.estimators)
+            bindings = bindings_of(of_source, registry, twinned.topology, twinned.estimators)
             feed = Feed(bindings, twinned.estimators, on_refused=partial(self._keep, name))
             batch_s = settings.estimation.batch_ms / 1e3
-            pump = Pump(source, feed, batch_s=batch_s, telemetry=self.telemetry, on_report=on_report)
+            pump = Pump(
+                source,
+                feed,
+                batch_s=batch_s,
+                telemetry=self.telemetry,
+                on_report=on_report,
+                recorders=self.recorders,
+            )
             self.telemetry.declare_source(name)
             self.inlets[name] = Inlet(of_source.type, source, pump)
             metrics.watch_queue(name, source.intake)
@@ -270,6 +285,7 @@ class Daemon:
             [
                 Step("process what the sources had received", self._finish_pumps),
                 Step("disconnect the sources", self._close_sources),
+                Step("finish the recordings", self._close_recorders, reserve_s=_CLOSE_RESERVE_S),
                 Step("write the last state", self._write_last, reserve_s=_CLOSE_RESERVE_S),
                 Step("stop the components", self._supervisor.aclose),
                 Step("close the stage", self._close_stage, reserve_s=1.0),
@@ -292,6 +308,11 @@ class Daemon:
         for name, inlet in self.inlets.items():
             await inlet.source.aclose()
             await self._supervisor.finish(f"source {name}")
+
+    async def _close_recorders(self) -> None:
+        for recorder in self.recorders:
+            await self._supervisor.stop(f"sink {recorder.name}")
+            await recorder.aclose()
 
     async def _write_last(self) -> None:
         await self._dead_letters.flush()

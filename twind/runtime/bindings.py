@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from twind.codecs.protocol import Codec
-    from twind.config.base import RouteSettings
+    from twind.config.base import RouteSettings, SourceSettings
+    from twind.config.registry import Registry
     from twind.model.messages import JointSample, PoseSample
     from twind.model.topology import Robot, Topology
 
@@ -122,6 +123,16 @@ class PoseBinding:
 
 
 Binding = JointBinding | PoseBinding
+
+
+def bindings_of(source: SourceSettings, registry: Registry, topology: Topology, rows: RowAllocator) -> Bindings:
+    """Return the bindings of one source as its settings say; the daemon and replay make them alike.
+
+    Raises:
+        PermanentError: A codec cannot be loaded.
+    """
+    codecs = {route.codec: registry.codecs.load(route.codec)() for route in source.routes}
+    return Bindings(source.routes, codecs, topology, rows)
 
 
 class Bindings:

@@ -36,6 +36,24 @@ _CHANGES = np.isin(np.arange(256), (Verdict.ACCEPTED, Verdict.RESET))
 
 
 @dataclass(frozen=True, slots=True)
+class Samples:
+    """One batch, sample by sample, for those who count: M messages with K samples in all."""
+
+    channel: str
+    """What was measured: `position` of joints, or `pose`."""
+    freedom: int
+    """Degrees of freedom of each `nis`."""
+    stream: list[int]
+    """(M,) clock row of each message's stream."""
+    receive_ns: list[int]
+    """(M,) arrivals [ns]."""
+    offset: Ints | None
+    """(M + 1,) where each message's samples begin; None where every message is one sample."""
+    nis: Floats
+    """(K,) normalised innovation squared, NaN where there was nothing to compare with."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one batch."""
 
@@ -43,6 +61,7 @@ class Outcome:
     """Verdict of each joint value or pose."""
     used_ns: Ints
     """Stamps, in the daemon's clock, of the messages whose samples changed an estimate [ns]."""
+    samples: Samples | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +163,8 @@ class Estimators:
         nis = np.empty(len(values))
         layout = np.array(columns.layout, np.int32)
         self.joints.ingest(layout, mapped, sigma, skip, offset, values, verdicts, nis)
-        return Outcome(verdicts, mapped[_CHANGES[verdicts[offset[:-1]]]])
+        samples = Samples("position", 1, columns.stream, columns.receive_ns, offset, nis)
+        return Outcome(verdicts, mapped[_CHANGES[verdicts[offset[:-1]]]], samples)
 
     def ingest_poses(self, columns: PoseColumns) -> Outcome:
         """Update the poses from one batch of messages."""
@@ -163,7 +183,8 @@ class Estimators:
             verdicts,
             nis,
         )
-        return Outcome(verdicts, mapped[_CHANGES[verdicts]])
+        samples = Samples("pose", 6, columns.stream, columns.receive_ns, None, nis)
+        return Outcome(verdicts, mapped[_CHANGES[verdicts]], samples)
 
     def _map(self, stream: list[int], device_ns: list[int], receive_ns: list[int]) -> tuple[Ints, Floats, Bytes]:
         count = len(stream)
@@ -192,11 +213,23 @@ class Estimators:
 
         All joints of a robot, and its base, share one instant. Read-only.
         """
-        topology, entities = self._topology, self._n_entities
-        sample_ns = self.poses.last_ns.copy()
-        np.maximum.at(sample_ns, self._owner, self.joints.last_ns)
+        sample_ns = self._newest_ns()
         known = sample_ns != NO_STAMP
         target_ns = np.where(known, np.maximum(sample_ns, now_ns - predict_after_ns), 0)
+        return self._predict_to(target_ns, sample_ns)
+
+    def predict_to(self, instant_ns: int) -> Prediction:
+        """Predict everything to one instant, whatever the age of its samples. Read-only."""
+        return self._predict_to(np.full(self._n_entities, instant_ns, np.int64), self._newest_ns())
+
+    def _newest_ns(self) -> Ints:
+        """Return the stamp of each entity's newest sample [ns], `NO_STAMP` before the first."""
+        sample_ns = self.poses.last_ns.copy()
+        np.maximum.at(sample_ns, self._owner, self.joints.last_ns)
+        return sample_ns
+
+    def _predict_to(self, target_ns: Ints, sample_ns: Ints) -> Prediction:
+        topology, entities = self._topology, self._n_entities
         joint_position, joint_velocity, joint_std = (np.empty(topology.n_joints) for _ in range(3))
         self.joints.predict(target_ns[self._owner], joint_position, joint_velocity, joint_std)
         body_position, body_orientation = np.empty((entities, 3)), np.empty((entities, 4))

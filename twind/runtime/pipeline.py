@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twind.model.messages import RawMessage
-    from twind.runtime.bindings import Bindings
+    from twind.runtime.bindings import Binding
     from twind.runtime.estimators import Estimators, Outcome
 
 
@@ -42,13 +42,25 @@ class BatchReport:
     """Count of samples by `Verdict`."""
     used_ns: NDArray[np.int64]
     """Stamps, in the daemon's clock, of the messages that changed an estimate [ns]."""
+    outcomes: tuple[Outcome, ...] = ()
+    """What the estimators made of the rest, at most one of joints and one of poses."""
+
+
+class Finder(Protocol):
+    """What finds the binding of a topic; `twind.runtime.bindings.Bindings` is one."""
+
+    known: dict[str, Binding]
+    """Topic to binding, as far as they were found."""
+
+    def find(self, topic: str) -> Binding:
+        """Bind a topic that is not in `known` yet; raises RefusedInput when it cannot be."""
 
 
 class Feed:
     """The way of one source's messages into the estimators."""
 
     def __init__(
-        self, bindings: Bindings, estimators: Estimators, *, on_refused: Callable[[RawMessage, RefusedInput], None]
+        self, bindings: Finder, estimators: Estimators, *, on_refused: Callable[[RawMessage, RefusedInput], None]
     ) -> None:
         self._bindings = bindings
         self._estimators = estimators
@@ -100,7 +112,9 @@ class Feed:
         for outcome in outcomes:
             verdicts += np.bincount(outcome.verdicts, minlength=len(Verdict))
         used = [outcome.used_ns for outcome in outcomes]
-        return BatchReport(messages, refused, verdicts, np.concatenate(used) if used else np.empty(0, np.int64))
+        return BatchReport(
+            messages, refused, verdicts, np.concatenate(used) if used else np.empty(0, np.int64), tuple(outcomes)
+        )
 
     def _refuse(self, refused: dict[Refusal, Refused], message: RawMessage, refusal: RefusedInput) -> None:
         entry = refused.get(refusal.reason)

@@ -11,8 +11,9 @@ from twind.sources.protocol import AcknowledgingSource
 from twind.telemetry import events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from twind.flow.sinks import RawSink
     from twind.model.messages import RawMessage
     from twind.runtime.pipeline import BatchReport, Feed
     from twind.sources.protocol import LossySource
@@ -33,6 +34,7 @@ class Pump:
         batch_s: float,
         telemetry: Telemetry,
         on_report: Callable[[BatchReport], None],
+        recorders: Sequence[RawSink] = (),
     ) -> None:
         self._source = source
         self._feed = feed
@@ -40,6 +42,7 @@ class Pump:
         self._telemetry = telemetry
         self._metrics = telemetry.metrics.source(source.name)
         self._on_report = on_report
+        self._recorders = recorders
         self.received = 0
         """Messages taken from the source."""
         self.refused = 0
@@ -65,6 +68,8 @@ class Pump:
     def _process(self, messages: list[RawMessage]) -> None:
         if self.on_batch is not None:
             self.on_batch(messages)
+        for recorder in self._recorders:
+            recorder.offer(self._source.name, messages)
         started = time.perf_counter()
         report = self._feed.process(messages)
         self._telemetry.metrics.kernel_seconds.observe(time.perf_counter() - started)

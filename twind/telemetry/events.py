@@ -148,6 +148,31 @@ class DeadLettersLost(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingLost(Event):
+    """Messages could not be recorded; they were processed all the same."""
+
+    level = "error"
+    counter = "recording_messages_lost"
+    labels = ("sink", "reason")
+    sink: str
+    reason: str
+    """queue_full | write_failed | too_many_topics"""
+    count: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSegmentDeleted(Event):
+    """The oldest segment of a recording was deleted to keep its quota."""
+
+    counter = "recording_segments_deleted"
+    labels = ("sink",)
+    sink: str
+    file: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class LoopStalled(Event):
     """The event loop stood still; `where` is the code that held it up, innermost call first."""
 

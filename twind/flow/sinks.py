@@ -1,0 +1,62 @@
+"""What takes data out of the daemon besides the stage. What a sink takes is its type, as a source's guarantee is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Mapping, Sequence
+
+    from twind.config.base import RouteSettings, SettingsModel
+    from twind.model.messages import RawMessage
+    from twind.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class SinkContext:
+    """What every sink may know of the daemon that it serves."""
+
+    instance: str
+    stage_root: str
+    """Root layer of the stage, empty where there is none."""
+    routes: Mapping[str, Sequence[RouteSettings]]
+    """The routes of each source, by its name."""
+    telemetry: Telemetry
+
+
+@runtime_checkable
+class RawSink(Protocol):
+    """Takes messages as they arrived, before anything was believed about them. Belongs to one event loop."""
+
+    name: str
+
+    def offer(self, source: str, messages: Sequence[RawMessage]) -> None:
+        """Take one batch. Never waits and never raises: what there is no room for is lost, counted and logged."""
+
+    def offer_durably(self, source: str, messages: Sequence[RawMessage]) -> asyncio.Future[bool]:
+        """Take one batch; the future tells, once it is known, whether all of it will survive a power cut.
+
+        It is what a message may be acknowledged on. Batches that wait at the same time share one flush to the disk.
+        """
+
+    async def run(self) -> None:
+        """Write what is offered, for ever. Ends by cancellation; what was offered is written by `aclose`."""
+
+    async def aclose(self) -> None:
+        """Write everything that was offered, make it durable, and close. Must be called in any case."""
+
+
+S = TypeVar("S", bound="SettingsModel")
+
+
+class SinkAdapter(Protocol[S]):
+    """What an entry point of the group `twind.sinks` names: everything twind knows about one kind of sink."""
+
+    @property
+    def settings(self) -> type[S]:
+        """The settings of one such sink; its field `type` is a Literal that holds the entry point's name."""
+
+    def open(self, name: str, settings: S, context: SinkContext) -> RawSink:
+        """Make a sink; nothing is written before the first `offer`."""

@@ -1,0 +1,1 @@
+"""Replay: the daemon's own pipeline over recordings, offline and deterministic."""

@@ -1,0 +1,1 @@
+"""Tuning: which noise settings would have predicted a recording best."""
