@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from twind.estimation.clock_lines import BUCKETS, drifts
+from twind.estimation.clock_lines import BUCKETS, best_skew, drifts, support
 
 MS = 1_000_000
 
@@ -129,3 +131,22 @@ def test_too_few_slices_tell_no_drift() -> None:
     slices, x, y = np.full(BUCKETS, -1), np.zeros(BUCKETS), np.zeros(BUCKETS)
     slices[:8], x[:8], y[:8] = range(8), np.arange(8) * 1e9, np.arange(8) * 1e6
     assert not drifts(slices, x, y, 7, 1e-2)
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0.01, 1.0), st.floats(0.0, 5e6)), min_size=1, max_size=BUCKETS), st.sampled_from([1e-4, 2e-3])
+)
+def test_the_line_found_is_the_highest_below_all_delays(points: list[tuple[float, float]], bound: float) -> None:
+    count = len(points)
+    slices, x, y = np.full(BUCKETS, -1), np.zeros(BUCKETS), np.zeros(BUCKETS)
+    slices[:count] = range(count)
+    x[:count], y[:count] = np.cumsum([step * 1e9 for step, _ in points]), [delay for _, delay in points]
+    middle = x[:count].mean()
+
+    def height(skew: float) -> float:
+        return support(slices, x, y, count - 1, skew, middle)
+
+    found = best_skew(slices, x, y, count - 1, middle, -bound, bound)
+    assert abs(found) <= bound
+    assert height(found) >= max(height(skew) for skew in np.linspace(-bound, bound, 401)) - 1e-3

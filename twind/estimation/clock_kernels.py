@@ -49,7 +49,7 @@ STREAM_ROW = np.dtype(
         ("nominal", "f8"), ("period", "f8"),  # of sequence numbers: as configured, as used [ns]; 0: not known
         ("two_way", "i8"),  # whether an offset was measured both ways
         ("two_way_at", "i8"), ("two_way_ns", "i8"), ("two_way_var", "f8"),  # device stamp, daemon less device, variance [ns^2]
-        ("missing", "i8"), ("zero", "i8"), ("absurd", "i8"), ("repeated", "i8"), ("backwards", "i8"),  # messages, by their stamp
+        ("missing", "i8"), ("zero", "i8"), ("absurd", "i8"), ("repeated", "i8"), ("backwards", "i8"),  # messages, by stamp
         ("future", "i8"), ("past", "i8"), ("gaps", "i8"),
         ("freezes", "i8"), ("steps_back", "i8"), ("steps_ahead", "i8"), ("trust_lost", "i8"),  # changes of state
         ("best_x", "f8", (BUCKETS,)), ("best_y", "f8", (BUCKETS,)),  # smallest delay per slice: device and delay, relative [ns]
@@ -196,7 +196,7 @@ def _two_way_std(row: Any, device: int, max_skew: float) -> float:
 def measure_two_way(row: Any, offset_ns: int, std_ns: float, max_skew: float) -> None:
     """Take in one offset measured both ways at the newest stamp, by a scalar Kalman update."""
     at = row.newest_ns if row.begun else NO_STAMP
-    if row.two_way == 0 or at == NO_STAMP or row.two_way_at == NO_STAMP:
+    if row.two_way == 0 or NO_STAMP in (at, row.two_way_at):
         row.two_way, row.two_way_at, row.two_way_ns, row.two_way_var = 1, at, offset_ns, std_ns * std_ns
         return
     before, variance = _two_way_offset(row, at), _two_way_std(row, at, max_skew) ** 2
@@ -361,7 +361,7 @@ def map_stamps(
         if is_repeat:
             _repeat(row, receive)
         row.last_ns = receive
-        if is_repeat and row.frozen == 1 and is_new and row.by_number == 0:  # the message is new whatever its stamp says: take its arrival
+        if is_repeat and row.frozen == 1 and is_new and row.by_number == 0:  # new whatever its stamp says: its arrival counts
             sigma_s[m] = _SIGMA * 1e-9 * max(row.jitter, 0.0)
             continue
         x = float(device - row.ref_ns)

@@ -65,14 +65,42 @@ def extent(slices: Ints, xs: Floats, newest: int) -> tuple[int, float, float, fl
 
 @kernel
 def best_skew(slices: Ints, xs: Floats, ys: Floats, newest: int, middle: float, low: float, high: float) -> float:
-    """Return the slope within bounds whose line lies highest at `middle`: the height is concave in the slope."""
-    for _ in range(40):
-        a, b = low + (high - low) / 3.0, high - (high - low) / 3.0
-        if support(slices, xs, ys, newest, a, middle) < support(slices, xs, ys, newest, b, middle):
-            low = a
+    """Return the slope within bounds whose line lies highest at `middle`.
+
+    It is that of the edge of the lower convex hull that passes there: found by turning a line until it rests on one point on
+    either side, each turn laying it through the two that it met last, or halving the bracket where that would leave it.
+    """
+    skew = min(max(0.0, low), high)
+    below, above = False, False  # whether an end of the bracket was tried
+    for _ in range(60):
+        left, right, left_slot, right_slot = math.inf, math.inf, -1, -1
+        for slot in range(BUCKETS):
+            if slices[slot] > newest - BUCKETS and slices[slot] >= 0:
+                height = ys[slot] - skew * (xs[slot] - middle)
+                if xs[slot] <= middle:
+                    if height < left:
+                        left, left_slot = height, slot
+                elif height < right:
+                    right, right_slot = height, slot
+        if left_slot < 0 or right_slot < 0 or left == right:
+            return skew
+        if left < right:  # a line that rises more lies higher
+            if skew == high:
+                return skew
+            low, below = skew, True
         else:
-            high = b
-    return 0.5 * (low + high)
+            if skew == low:
+                return skew
+            high, above = skew, True
+        turned: float = (ys[right_slot] - ys[left_slot]) / (xs[right_slot] - xs[left_slot])
+        if turned <= low:
+            turned = 0.5 * (low + high) if below else low
+        elif turned >= high:
+            turned = 0.5 * (low + high) if above else high
+        if abs(turned - skew) < 1e-13:
+            return turned
+        skew = turned
+    return skew
 
 
 @kernel

@@ -190,7 +190,8 @@ class ClockBank:
     @property
     def steps(self) -> NDArray[np.int64]:
         """(n_streams,) how often each device's clock was set."""
-        return self._rows["steps_back"] + self._rows["steps_ahead"]
+        steps: NDArray[np.int64] = self._rows["steps_back"] + self._rows["steps_ahead"]
+        return steps
 
     @property
     def trusted(self) -> NDArray[np.bool_]:
