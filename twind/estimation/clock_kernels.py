@@ -231,6 +231,9 @@ def _is_step(row: Any, above: float, device: int, receive: int, future_ns: int) 
         row.rivals = 1
         row.rival_delay, row.rival_since = delay, receive
         row.rival_back = 1 if device < row.newest_ns - future_ns else 0
+    row.rival_ns = device
+    if _goes_on(row, receive):
+        return False
     lasted = receive - row.rival_since >= PAUSE_NS
     if above < 0.0 or row.rival_back == 1:
         return bool(row.rivals >= RIVALS or (row.rivals == 2 and lasted))
@@ -324,8 +327,14 @@ def map_stamps(
     mapped_ns: NDArray[np.int64],
     sigma_s: NDArray[np.float64],
     verdict: NDArray[np.uint8],
-) -> None:
-    """Map M stamps in order of arrival; see `ClockBank.map` for the columns. `numbers` is empty where nobody counts."""
+) -> bool:
+    """Map M stamps in order of arrival; see `ClockBank.map` for the columns. `numbers` is empty where nobody counts.
+
+    False: a stream is no row; nothing was done.
+    """
+    for m in range(stream.shape[0]):
+        if not 0 <= stream[m] < rows.shape[0]:
+            return False
     slice_ns = max(window_ns // BUCKETS, 1)
     for m in range(stream.shape[0]):
         row = rows[stream[m]]
@@ -340,6 +349,9 @@ def map_stamps(
                 row.zero += 1
             else:
                 row.missing += 1
+            if row.by_number == 0 and _goes_on(row, receive):  # a device that has a clock does not lose it for one message
+                verdict[m], sigma_s[m] = _TOO_OLD, 0.0
+                continue
             if number != NO_STAMP and (row.begun == 0 or row.by_number == 1):
                 device = _stamp_by_number(row, number, receive)
             trust_here = 0
@@ -355,10 +367,11 @@ def map_stamps(
             row.last_ns = receive
             verdict[m] = _TOO_OLD if device < 0 else _FUTURE
             continue
-        if row.begun == 0:
+        first = row.begun == 0
+        if first:
             _begin(row, device, receive, slice_ns, trust_here)
         is_repeat = device == row.prior_ns
-        if is_repeat:
+        if is_repeat or (row.rivals > 0 and device == row.rival_ns):
             _repeat(row, receive)
         row.last_ns = receive
         if is_repeat and row.frozen == 1 and is_new and row.by_number == 0:  # new whatever its stamp says: its arrival counts
@@ -389,6 +402,8 @@ def map_stamps(
                 continue
         else:
             row.rivals = 0
+            if not first:  # one message is no evidence: it may be the absurd one
+                row.agreed_ns = receive
         if not is_repeat:
             _advance(row, device)
         row.newest_ns = max(row.newest_ns, device)

@@ -126,7 +126,7 @@ class ClockBank:
 
         Args:
             stream: (M,) rows of this bank.
-            device_ns: (M,) device stamps [ns]; `NO_STAMP` or 0 when there is none: the arrival is used.
+            device_ns: (M,) device stamps [ns]; `NO_STAMP` or 0 when there is none: the arrival is used, or the sequence number.
             receive_ns: (M,) arrivals in the daemon's clock [ns].
             mapped_ns: (M,) out: the same instants in the daemon's clock [ns].
             sigma_s: (M,) out: one sigma of what the mapping adds to the device's own jitter [s].
@@ -144,10 +144,9 @@ class ClockBank:
             raise ValueError(f"not every column has {n} entries, one per message")
         if n == 0:
             return
-        if not map_stamps(self._rows, stream, device_ns, receive_ns, *self._limits, mapped_ns, sigma_s, verdict):
-            raise ValueError(f"a stream is not a row of 0..{self.n_streams - 1}")
         numbers = _NO_NUMBERS if number is None else number
-        map_stamps(self._rows, stream, device_ns, receive_ns, numbers, *self._limits, mapped_ns, sigma_s, verdict)
+        if not map_stamps(self._rows, stream, device_ns, receive_ns, numbers, *self._limits, mapped_ns, sigma_s, verdict):
+            raise ValueError(f"a stream is not a row of 0..{self.n_streams - 1}")
 
     @property
     def offset_s(self) -> NDArray[np.float64]:
