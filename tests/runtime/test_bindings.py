@@ -14,9 +14,11 @@ class Rows:
 
     def __init__(self) -> None:
         self.streams = 0
+        self.asked = ("", 0, 0)
         self.layouts: list[list[int]] = []
 
-    def new_stream(self) -> int:
+    def new_stream(self, topic: str, *, latency_floor_ns: int = 0, period_ns: int = 0) -> int:
+        self.asked = (topic, latency_floor_ns, period_ns)
         self.streams += 1
         return self.streams - 1
 
@@ -77,6 +79,19 @@ def test_a_topic_is_bound_once_and_then_looked_up() -> None:
     found = table.find("cell/arm/joint_state")
     assert table.known == {"cell/arm/joint_state": found}
     assert rows.streams == 1
+
+
+def test_a_stream_gets_the_latency_floor_of_its_route_else_of_its_source() -> None:
+    rows = Rows()
+    routes = [
+        RouteSettings(topic="a", codec="pose", entity="box", latency_floor_ms=0, period_ms=5),
+        RouteSettings(topic="b", codec="pose", entity="box"),
+    ]
+    table = Bindings(routes, CODECS, TOPOLOGY, rows, latency_floor_ms=3.5)
+    table.find("a")
+    assert rows.asked == ("a", 0, 5_000_000)
+    table.find("b")
+    assert rows.asked == ("b", 3_500_000, 0)
 
 
 def test_a_route_may_name_its_entity() -> None:

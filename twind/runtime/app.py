@@ -184,7 +184,13 @@ class Daemon:
             adapter = registry.sources.load(of_source.type)
             source = adapter.open(name, of_source, instance=settings.instance, telemetry=self.telemetry)
             codecs |= {route.codec: registry.codecs.load(route.codec)() for route in of_source.routes}
-            bindings = Bindings(of_source.routes, codecs, twinned.topology, twinned.estimators)
+            bindings = Bindings(
+                of_source.routes,
+                codecs,
+                twinned.topology,
+                twinned.estimators,
+                latency_floor_ms=of_source.latency_floor_ms,
+            )
             feed = Feed(bindings, twinned.estimators, on_refused=partial(self._keep, name))
             batch_s = settings.estimation.batch_ms / 1e3
             pump = Pump(source, feed, batch_s=batch_s, telemetry=self.telemetry, on_report=on_report)

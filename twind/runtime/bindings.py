@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from twind.model.errors import RefusedInput
 from twind.model.refusals import Refusal
+from twind.model.time import ms_to_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ _MAX_LAYOUTS = 16
 class RowAllocator(Protocol):
     """Hands out the rows that estimation keeps per stream and per order of joints."""
 
-    def new_stream(self) -> int:
+    def new_stream(self, topic: str, *, latency_floor_ns: int = 0, period_ns: int = 0) -> int:
         """Return the row of a new stream's clock; raises RefusedInput when all are taken."""
 
     def new_layout(self, joints: Sequence[int]) -> int:
@@ -128,9 +129,16 @@ class Bindings:
     """All topics of one source that were seen so far."""
 
     def __init__(
-        self, routes: Sequence[RouteSettings], codecs: Mapping[str, Codec], topology: Topology, rows: RowAllocator
+        self,
+        routes: Sequence[RouteSettings],
+        codecs: Mapping[str, Codec],
+        topology: Topology,
+        rows: RowAllocator,
+        *,
+        latency_floor_ms: float = 0.0,
     ) -> None:
         self._routes = routes
+        self._latency_floor_ms = latency_floor_ms
         self._codecs = codecs
         self._topology = topology
         self._rows = rows
@@ -170,14 +178,18 @@ class Bindings:
             raise RefusedInput(Refusal.UNKNOWN_ENTITY, f"{entity_id[:80]!r} is not an entity of the stage")
         codec = self._codecs[route.codec]
         if codec.kind == "pose":
-            return PoseBinding(index, stream=self._rows.new_stream(), max_bytes=route.max_bytes, decode=codec.decode)
+            return PoseBinding(index, stream=self._stream(topic, route), max_bytes=route.max_bytes, decode=codec.decode)
         if index >= len(self._topology.robots):
             raise RefusedInput(Refusal.UNKNOWN_ENTITY, f"{entity_id!r} is an object: it has no joints")
         return JointBinding(
             self._topology.robots[index],
             self._topology.first_joint[index],
-            stream=self._rows.new_stream(),
+            stream=self._stream(topic, route),
             max_bytes=route.max_bytes,
             decode=codec.decode,
             rows=self._rows,
         )
+
+    def _stream(self, topic: str, route: RouteSettings) -> int:
+        floor_ms = self._latency_floor_ms if route.latency_floor_ms is None else route.latency_floor_ms
+        return self._rows.new_stream(topic, latency_floor_ns=ms_to_ns(floor_ms), period_ns=ms_to_ns(route.period_ms))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -15,20 +16,29 @@ from twind.model.estimates import Verdict
 from twind.model.refusals import Refusal
 from twind.model.time import NO_STAMP, ms_to_ns, s_to_ns
 from twind.model.topology import JointKind
+from twind.telemetry import events
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from twind.config.settings import EstimationSettings
     from twind.model.topology import Topology
     from twind.runtime.columns import JointColumns, PoseColumns
+    from twind.telemetry.events import Event
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Bytes = NDArray[np.uint8]
 
+_CLOCK_EVENTS: dict[str, Callable[..., Event]] = {
+    "steps_ahead": partial(events.ClockStepped, direction="ahead"),
+    "steps_back": partial(events.ClockStepped, direction="back"),
+    "freezes": events.StampsFrozen,
+    "trust_lost": events.ClockNotShared,
+}
+"""What the clock bank counts that is worth an event."""
 _STREAMS_PER_ENTITY = 8
 _MIN_STREAMS = 64
 _CHANGES = np.isin(np.arange(256), (Verdict.ACCEPTED, Verdict.RESET))
@@ -68,7 +78,8 @@ class Estimators:
         self._topology = topology
         self._n_entities = len(topology.entities)
         self._max_streams = max(_MIN_STREAMS, _STREAMS_PER_ENTITY * self._n_entities)
-        self._streams = 0
+        self._topics: list[str] = []
+        """Topic of each stream."""
         self.clocks = ClockBank(
             self._max_streams,
             trust_within_ns=ms_to_ns(settings.clock.trust_within_ms),
@@ -82,6 +93,7 @@ class Estimators:
         owner = np.repeat(np.arange(len(topology.robots)), np.diff(topology.first_joint))
         self._owner: Ints = owner.astype(np.int64)
         """(J,) entity of each joint."""
+        self._clock_counts = self.clocks.counts()
         self._resets = {"joint": self.joints.resets.copy(), "pose": self.poses.resets.copy()}
 
     def _configure(self, settings: EstimationSettings) -> None:
@@ -117,19 +129,21 @@ class Estimators:
         self.joints.warm_up()
         self.poses.warm_up()
 
-    def new_stream(self) -> int:
+    def new_stream(self, topic: str, *, latency_floor_ns: int = 0, period_ns: int = 0) -> int:
         """Return the clock row of a new stream.
 
         Raises:
             RefusedInput: All rows are taken.
         """
-        if self._streams == self._max_streams:
+        if len(self._topics) == self._max_streams:
             raise RefusedInput(
                 Refusal.TOO_MANY_TOPICS,
                 f"{self._max_streams} topics already lead to this stage's entities; use fewer placeholders in the routes",
             )
-        self._streams += 1
-        return self._streams - 1
+        row = len(self._topics)
+        self.clocks.configure(row, latency_floor_ns=latency_floor_ns, period_ns=period_ns)
+        self._topics.append(topic)
+        return row
 
     def new_layout(self, joints: Sequence[int]) -> int:
         """Return the id of an order of joint rows."""
@@ -185,6 +199,16 @@ class Estimators:
                 for row in np.flatnonzero(since):
                     entity = self._topology.entities[row if owner is None else owner[row]]
                     found.append((kind, entity.id, int(since[row])))
+        return found
+
+    def new_clock_events(self) -> list[Event]:
+        """Return what happened to the streams' clocks since the last call."""
+        counts, before = self.clocks.counts(), self._clock_counts
+        self._clock_counts = counts
+        found: list[Event] = []
+        for name, make in _CLOCK_EVENTS.items():
+            since = counts[name] - before[name]
+            found += [make(topic=self._topics[row], count=int(since[row])) for row in np.flatnonzero(since)]
         return found
 
     def predict(self, now_ns: int, predict_after_ns: int) -> Prediction:
