@@ -6,7 +6,8 @@ from twind.config.base import RouteSettings
 from twind.model.errors import RefusedInput
 from twind.model.refusals import Refusal
 from twind.model.topology import Joint, JointKind, Link, Mimic, RigidObject, Robot, Topology
-from twind.runtime.bindings import Bindings, JointBinding, PoseBinding
+from twind.runtime.bindings import Bindings, JointBinding
+from twind.runtime.body_bindings import BodyBinding
 
 
 class Rows:
@@ -96,7 +97,7 @@ def test_a_stream_gets_the_latency_floor_of_its_route_else_of_its_source() -> No
 
 def test_a_route_may_name_its_entity() -> None:
     found = bindings(Rows()).find("vicon")
-    assert isinstance(found, PoseBinding)
+    assert isinstance(found, BodyBinding)
     assert found.entity == TOPOLOGY.entity_index["box"] == 2
 
 
@@ -152,7 +153,7 @@ def test_a_sender_that_shuffles_names_cannot_grow_the_tables() -> None:
     reasons = set()
     for names in (("a",), ("b",), ("a", "b"), ("b", "a")) * 100:
         binding.layout_for(names, len(names))
-    binding._layouts.update({(str(i),): 0 for i in range(20)})
+    binding._layouts._layouts.update({(str(i),): 0 for i in range(20)})
     reasons.add(refused(binding.layout_for, ("finger",), 1))
     assert len(rows.layouts) == 4
     assert reasons == {Refusal.UNKNOWN_JOINT}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from twind.config.settings import EstimationSettings
     from twind.model.topology import Topology
-    from twind.runtime.columns import JointColumns, PoseColumns
+    from twind.runtime.columns import BodyColumns, JointColumns
     from twind.telemetry.events import Event
 
     Floats = NDArray[np.float64]
@@ -151,18 +151,21 @@ class Estimators:
 
     def ingest_joints(self, columns: JointColumns) -> Outcome:
         """Update the joints from one batch of messages."""
-        mapped, sigma, skip = self._map(columns.stream, columns.device_ns, columns.receive_ns)
-        offset = np.array(columns.offset, np.int64)
-        values = np.array(columns.position)
-        verdicts = np.empty(len(values), np.uint8)
-        nis = np.empty(len(values))
-        layout = np.array(columns.layout, np.int32)
-        self.joints.ingest(layout, mapped, sigma, skip, offset, values, verdicts, nis)
-        return Outcome(verdicts, mapped[_CHANGES[verdicts[offset[:-1]]]])
+        batch = columns.arrays()
+        mapped, sigma, skip = self._map(batch.stream, batch.device_ns, batch.receive_ns, batch.number)
+        verdicts = np.empty(len(batch.position), np.uint8)
+        nis = np.empty(len(batch.position))
+        self.joints.ingest(batch.layout, mapped, sigma, skip, batch.offset, batch.position, verdicts, nis, rates=batch.velocity)
+        return Outcome(verdicts, mapped[_CHANGES[verdicts[batch.offset[:-1]]]])
 
-    def ingest_poses(self, columns: PoseColumns) -> Outcome:
-        """Update the poses from one batch of messages."""
-        mapped, sigma, skip = self._map(columns.stream, columns.device_ns, columns.receive_ns)
+    def ingest_bodies(self, columns: BodyColumns) -> Outcome:
+        """Update the bodies from one batch of poses, velocities and inertial readings."""
+        mapped, sigma, skip = self._map(
+            np.array(columns.stream, np.int32),
+            np.array(columns.device_ns, np.int64),
+            np.array(columns.receive_ns, np.int64),
+            np.array(columns.number, np.int64),
+        )
         verdicts = np.empty(len(mapped), np.uint8)
         nis = np.empty(len(mapped))
         self.poses.ingest(
@@ -170,23 +173,24 @@ class Estimators:
             mapped,
             sigma,
             skip,
-            np.array(columns.position),
-            np.array(columns.orientation),
-            np.array(columns.position_var),
-            np.array(columns.rotation_var),
+            np.array(columns.linear),
+            np.array(columns.angular),
+            np.array(columns.linear_var),
+            np.array(columns.angular_var),
             verdicts,
             nis,
+            channel=np.array(columns.channel, np.uint8),
         )
         return Outcome(verdicts, mapped[_CHANGES[verdicts]])
 
-    def _map(self, stream: list[int], device_ns: list[int], receive_ns: list[int]) -> tuple[Ints, Floats, Bytes]:
+    def _map(
+        self, stream: NDArray[np.int32], device_ns: Ints, receive_ns: Ints, number: Ints | None
+    ) -> tuple[Ints, Floats, Bytes]:
         count = len(stream)
         mapped = np.empty(count, np.int64)
         sigma = np.empty(count)
         skip = np.empty(count, np.uint8)
-        self.clocks.map(
-            np.array(stream, np.int32), np.array(device_ns, np.int64), np.array(receive_ns, np.int64), mapped, sigma, skip
-        )
+        self.clocks.map(stream, device_ns, receive_ns, mapped, sigma, skip, number=number)
         return mapped, sigma, skip
 
     def new_resets(self) -> list[tuple[str, str, int]]:
