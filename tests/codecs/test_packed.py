@@ -1,4 +1,5 @@
 import struct
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -213,3 +214,21 @@ def test_what_the_format_cannot_hold_is_not_encoded(arguments: dict[str, Any]) -
 def test_the_module_says_where_everything_stands() -> None:
     assert packed._HEADER.size == 40
     assert "A header of 40 bytes" in str(packed.__doc__)
+
+
+def test_the_reference_in_the_documentation_packs_the_same_bytes() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "codecs.md").read_text()
+    names: dict[str, Any] = {}
+    exec(page.split("```python\n")[1].split("```")[0], names)  # noqa: S102  (our own page)
+    stamps, rows = [START, START + 1000], [[0.5, 1.0, -2.0], [0.25, 0.0, 3.0]]
+    ours = encode(stamp_ns=stamps, position=rows, names=["a", "b", "c"], sequence=4, float32=True)
+    assert names["pack_joints"](stamps, rows, ["a", "b", "c"], 4) == ours
+    assert names["fnv_1a"](["a", "b"]) == names_hash(["a", "b"])
+
+
+def test_the_page_and_the_module_describe_one_format() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "codecs.md").read_text()
+    rows = [line for line in str(packed.__doc__).splitlines() if line.startswith("| ") and line[2].isdigit()]
+    assert len(rows) == 11
+    for row in rows:
+        assert row.split("|")[1:4] in [line.split("|")[1:4] for line in page.splitlines()]
