@@ -6,7 +6,8 @@ from twind.config.base import RouteSettings
 from twind.model.errors import RefusedInput
 from twind.model.refusals import Refusal
 from twind.model.topology import Joint, JointKind, Link, Mimic, RigidObject, Robot, Topology
-from twind.runtime.bindings import Bindings, JointBinding, PoseBinding
+from twind.runtime.bindings import Bindings, JointBinding
+from twind.runtime.body_bindings import BodyBinding
 
 
 class Rows:
@@ -14,9 +15,11 @@ class Rows:
 
     def __init__(self) -> None:
         self.streams = 0
+        self.asked = ("", 0, 0)
         self.layouts: list[list[int]] = []
 
-    def new_stream(self) -> int:
+    def new_stream(self, topic: str, *, latency_floor_ns: int = 0, period_ns: int = 0) -> int:
+        self.asked = (topic, latency_floor_ns, period_ns)
         self.streams += 1
         return self.streams - 1
 
@@ -79,9 +82,22 @@ def test_a_topic_is_bound_once_and_then_looked_up() -> None:
     assert rows.streams == 1
 
 
+def test_a_stream_gets_the_latency_floor_of_its_route_else_of_its_source() -> None:
+    rows = Rows()
+    routes = [
+        RouteSettings(topic="a", codec="pose", entity="box", latency_floor_ms=0, period_ms=5),
+        RouteSettings(topic="b", codec="pose", entity="box"),
+    ]
+    table = Bindings(routes, CODECS, TOPOLOGY, rows, latency_floor_ms=3.5)
+    table.find("a")
+    assert rows.asked == ("a", 0, 5_000_000)
+    table.find("b")
+    assert rows.asked == ("b", 3_500_000, 0)
+
+
 def test_a_route_may_name_its_entity() -> None:
     found = bindings(Rows()).find("vicon")
-    assert isinstance(found, PoseBinding)
+    assert isinstance(found, BodyBinding)
     assert found.entity == TOPOLOGY.entity_index["box"] == 2
 
 
@@ -137,7 +153,7 @@ def test_a_sender_that_shuffles_names_cannot_grow_the_tables() -> None:
     reasons = set()
     for names in (("a",), ("b",), ("a", "b"), ("b", "a")) * 100:
         binding.layout_for(names, len(names))
-    binding._layouts.update({(str(i),): 0 for i in range(20)})
+    binding._layouts._layouts.update({(str(i),): 0 for i in range(20)})
     reasons.add(refused(binding.layout_for, ("finger",), 1))
     assert len(rows.layouts) == 4
     assert reasons == {Refusal.UNKNOWN_JOINT}

@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from twind.codecs.json_refusals import JSON_FAULTS, refusal_for
-from twind.codecs.stamps import AnyStamp, RosHeader, stamp_ns
+from twind.codecs.stamps import AnyStamp, RosHeader, sequence_of, stamp_ns
 from twind.model.errors import RefusedInput
 from twind.model.messages import JointSample
 from twind.model.refusals import Refusal
@@ -75,7 +75,8 @@ class JointStateCodec:
         if message.effort and len(message.effort) != count:
             raise RefusedInput(Refusal.WRONG_LENGTH, f"{len(message.effort)} efforts but {count} positions")
         stamp = stamp_ns(message.header, message.stamp, message.timestamp)
-        return JointSample(stamp, names or None, position, message.velocity, message.effort)
+        sequence = sequence_of(message.header)
+        return JointSample(stamp, names or None, position, message.velocity, message.effort, sequence)
 
     def _names(self, text: bytes) -> tuple[str, ...]:
         """Decode names, and remember them: a robot sends the same ones each time, and strings cost more than numbers."""

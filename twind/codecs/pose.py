@@ -9,47 +9,24 @@ pose is in the stage's world frame, in metres. Stamps as in `joint_state`.
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import msgspec
 
 from twind.codecs.json_refusals import JSON_FAULTS, refusal_for
-from twind.codecs.stamps import AnyStamp, RosHeader, stamp_ns
+from twind.codecs.ros_geometry import Pose, Quaternion, Vector3, variances_of_six
+from twind.codecs.stamps import AnyStamp, RosHeader, sequence_of, stamp_ns
 from twind.model.errors import RefusedInput
 from twind.model.messages import PoseSample
 from twind.model.refusals import Refusal
-
-_SMALLEST_NORM = 1e-6
-_COVARIANCE_LENGTH = 36
-_ROW = 7
-"""Distance between two elements of the diagonal of a row-major 6 x 6 matrix."""
-
-
-class _Point(msgspec.Struct, gc=False):
-    x: float
-    y: float
-    z: float
-
-
-class _Quaternion(msgspec.Struct, gc=False):
-    x: float
-    y: float
-    z: float
-    w: float
-
-
-class _Pose(msgspec.Struct, gc=False):
-    position: _Point
-    orientation: _Quaternion
 
 
 class _EitherPose(msgspec.Struct, gc=False):
     """`Pose` and `PoseWithCovariance` in one, for one decoding pass."""
 
-    position: _Point | None = None
-    orientation: _Quaternion | None = None
-    pose: _Pose | None = None
+    position: Vector3 | None = None
+    orientation: Quaternion | None = None
+    pose: Pose | None = None
     covariance: list[float] | None = None
 
 
@@ -85,23 +62,19 @@ class PoseCodec:
             position, orientation = outer.pose.position, outer.pose.orientation
         if position is None or orientation is None:
             raise RefusedInput(Refusal.MISSING_FIELD, "pose needs `position` and `orientation`")
-        quaternion = (orientation.w, orientation.x, orientation.y, orientation.z)
-        if not math.hypot(*quaternion) > _SMALLEST_NORM:
-            raise RefusedInput(Refusal.BAD_QUATERNION, "the orientation has no direction: its norm is zero")
-        sample = PoseSample(
-            stamp_ns(message.header, message.stamp, message.timestamp), (position.x, position.y, position.z), quaternion
-        )
-        if outer.covariance is not None:
-            _add_variances(sample, outer.covariance)
-        return sample
+        stamp = stamp_ns(message.header, message.stamp, message.timestamp)
+        return pose_sample(stamp, position, orientation, outer.covariance, sequence_of(message.header))
 
 
-def _add_variances(sample: PoseSample, covariance: list[float]) -> None:
-    """Take the diagonal where it is stated; ROS drivers leave zeros where they do not know."""
-    if len(covariance) != _COVARIANCE_LENGTH:
-        raise RefusedInput(Refusal.WRONG_LENGTH, f"covariance has {len(covariance)} numbers, not 36")
-    x, y, z, roll, pitch, yaw = covariance[::_ROW]
-    if min(x, y, z) > 0:
-        sample.position_var = (x, y, z)
-    if min(roll, pitch, yaw) > 0:
-        sample.rotation_var = (roll, pitch, yaw)
+def pose_sample(
+    stamp: int, position: Vector3, orientation: Quaternion, covariance: list[float] | None, sequence: int
+) -> PoseSample:
+    """Make a sample of a pose.
+
+    Raises:
+        RefusedInput: The orientation has no direction, or the covariance not 36 numbers.
+    """
+    if not orientation.has_direction:
+        raise RefusedInput(Refusal.BAD_QUATERNION, "the orientation has no direction: its norm is zero")
+    position_var, rotation_var = variances_of_six(covariance)
+    return PoseSample(stamp, position.numbers(), orientation.numbers(), position_var, rotation_var, sequence)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from twind.model.errors import RefusedInput
+from twind.model.messages import NO_SEQUENCE
 from twind.model.refusals import Refusal
 from twind.model.time import MAX_STAMP_NS, NO_STAMP, NS_PER_S
 
@@ -22,16 +23,33 @@ class RosTime(msgspec.Struct, gc=False):
 
 
 class RosHeader(msgspec.Struct, gc=False):
-    """`std_msgs/Header` as JSON; the frame is not used (poses are taken to be in the stage's world)."""
+    """`std_msgs/Header` as JSON where the frame is not used (poses are taken to be in the stage's world)."""
 
     stamp: RosTime | None = None
+    seq: int | None = None
+    """Of ROS 1; places messages that have no stamp."""
+
+
+class FramedHeader(msgspec.Struct, gc=False):
+    """`std_msgs/Header` where the frame matters."""
+
+    stamp: RosTime | None = None
+    seq: int | None = None
+    frame_id: str = ""
 
 
 AnyStamp = int | float | str | None
 """Integer nanoseconds, float seconds, or ISO 8601."""
 
 
-def stamp_ns(header: RosHeader | None, stamp: AnyStamp, timestamp: AnyStamp) -> int:
+def sequence_of(header: RosHeader | FramedHeader | None) -> int:
+    """Return the sequence number of a header; `NO_SEQUENCE` where it has none that a column can hold."""
+    if header is None or header.seq is None or not 0 <= header.seq <= MAX_STAMP_NS:
+        return NO_SEQUENCE
+    return header.seq
+
+
+def stamp_ns(header: RosHeader | FramedHeader | None, stamp: AnyStamp, timestamp: AnyStamp) -> int:
     """Return the first stamp that is present: `header.stamp`, `stamp`, `timestamp`; `NO_STAMP` when none is.
 
     An all-zero stamp counts as missing: drivers send it when they have no clock.

@@ -105,6 +105,10 @@ class RouteSettings(SettingsModel):
     """Entity id; needed when the topic has no `{entity}` placeholder."""
     max_bytes: int = Field(default=262_144, gt=0)
     """Largest payload that is decoded [bytes]; larger ones are refused and counted as `oversize`."""
+    latency_floor_ms: float | None = Field(default=None, ge=0, le=60_000)
+    """The same as that of the source, for this route alone [ms]."""
+    period_ms: float = Field(default=0.0, ge=0, le=60_000)
+    """Time between two sequence numbers, for messages that carry a number but no stamp; 0 learns it [ms]."""
 
 
 class SourceSettings(SettingsModel):
@@ -114,3 +118,7 @@ class SourceSettings(SettingsModel):
     """Name of the adapter, such as `mqtt`."""
     routes: tuple[RouteSettings, ...] = Field(min_length=1)
     """Topic patterns with their codecs; two routes of one source must not match the same topic."""
+    latency_floor_ms: float = Field(default=0.0, ge=0, le=60_000)
+    """Least time that a message takes from the device to here [ms]; taken off arrivals and estimated clock offsets.
+
+    One-way stamps cannot show it. It does not matter for devices that share the daemon's clock."""

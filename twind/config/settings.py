@@ -98,8 +98,9 @@ class ClockSettings(SettingsModel):
     """How device stamps are mapped into the daemon's clock."""
 
     trust_within_ms: NotNegative = 50.0
-    """A device whose messages take between 0 and this long is taken to share the daemon's clock, and its stamps are used as
-    they are [ms]. One-way delays cannot tell a late clock from a slow network. 0 always estimates the offset."""
+    """A device whose soonest messages take between 0 and this long is taken to share the daemon's clock, and its stamps are
+    used as they are [ms], unless its delays drift steadily, as those of a clock do that nobody sets. One-way delays cannot
+    tell a late clock from a slow network. 0 always estimates the offset."""
     window_s: Positive = 30.0
     """How far back one-way delays count for offset and skew [s]."""
     max_skew_ppm: NotNegative = 100.0

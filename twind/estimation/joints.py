@@ -21,6 +21,8 @@ _PRIOR_ACCELERATION = 300.0  # rad/s^2 or m/s^2, one sigma
 _TOP_SPEED = 100.0  # rad/s or m/s that no joint exceeds, unless its declared limit is more than half of it
 _TOP_ACCELERATION = 2000.0  # rad/s^2 or m/s^2 that mutually consistent samples may show
 
+_NO_RATES = np.empty(0)
+
 
 class JointBank:
     """Filters of `n_joints` joints.
@@ -112,6 +114,7 @@ class JointBank:
         values: NDArray[np.float64],
         verdict: NDArray[np.uint8],
         nis: NDArray[np.float64],
+        rates: NDArray[np.float64] = _NO_RATES,
     ) -> None:
         """Use M messages with K positions in all, in order of arrival.
 
@@ -124,6 +127,8 @@ class JointBank:
             values: (K,) positions [rad or m].
             verdict: (K,) out: `Verdict` of each position, `NO_VERDICT` where the layout passes it over.
             nis: (K,) out: normalised innovation squared, NaN where there was no prediction to compare with.
+            rates: (K,) reported velocities, NaN where there is none [rad/s or m/s]; empty when there are none at all. Not
+                used yet.
 
         Raises:
             ValueError: The columns do not fit together.
@@ -131,6 +136,8 @@ class JointBank:
         n = layout.shape[0]
         if not t_ns.shape[0] == sigma_t.shape[0] == skip.shape[0] == n or offset.shape[0] != n + 1:
             raise ValueError(f"not every column has {n} entries, one per message")
+        if rates.size and rates.shape[0] < values.shape[0]:
+            raise ValueError(f"{rates.shape[0]} velocities for {values.shape[0]} positions")
         if not ingest_joints(
             self._rows, self._layout_start, self._layout_rows, layout, t_ns, sigma_t, skip, offset, values, self._gate,
             verdict, nis,

@@ -9,6 +9,8 @@ import numpy as np
 
 from twind.estimation.chi_square import chi_square_quantile
 from twind.estimation.pose_kernels import POSE_ROW, ingest_poses, predict_poses
+from twind.model.estimates import Verdict
+from twind.model.messages import Channel
 from twind.model.time import NO_STAMP
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ class PoseBank:
         rotation_var: NDArray[np.float64],
         verdict: NDArray[np.uint8],
         nis: NDArray[np.float64],
+        channel: NDArray[np.uint8] | None = None,
     ) -> None:
         """Use M poses, in order of arrival.
 
@@ -91,6 +94,7 @@ class PoseBank:
             rotation_var: (M, 3) variances [rad^2], likewise.
             verdict: (M,) out: `Verdict`.
             nis: (M,) out: normalised innovation squared, 6 degrees of freedom; NaN where there was nothing to compare with.
+            channel: (M,) `Channel` of each; all poses when absent. Anything else is `GATED`: not used yet.
 
         Raises:
             ValueError: The columns differ in length, or a row is not one of the bank's.
@@ -105,6 +109,8 @@ class PoseBank:
             raise ValueError(f"pose columns have 3, 4, 3 and 3 numbers a row, not {widths}")
         if row.min() < 0 or row.max() >= self.n_bodies:
             raise ValueError(f"a body is not a row of 0..{self.n_bodies - 1}")
+        if channel is not None and channel.any():
+            skip = np.where((channel == Channel.POSE) | (skip != Verdict.ACCEPTED), skip, Verdict.GATED).astype(np.uint8)
         ingest_poses(
             self._rows, row, t_ns, sigma_t, skip, position, orientation, position_var, rotation_var, self._gate,
             *self._work, verdict, nis,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -15,20 +16,29 @@ from twind.model.estimates import Verdict
 from twind.model.refusals import Refusal
 from twind.model.time import NO_STAMP, ms_to_ns, s_to_ns
 from twind.model.topology import JointKind
+from twind.telemetry import events
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from twind.config.settings import EstimationSettings
     from twind.model.topology import Topology
-    from twind.runtime.columns import JointColumns, PoseColumns
+    from twind.runtime.columns import BodyColumns, JointColumns
+    from twind.telemetry.events import Event
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Bytes = NDArray[np.uint8]
 
+_CLOCK_EVENTS: dict[str, Callable[..., Event]] = {
+    "steps_ahead": partial(events.ClockStepped, direction="ahead"),
+    "steps_back": partial(events.ClockStepped, direction="back"),
+    "freezes": events.StampsFrozen,
+    "trust_lost": events.ClockNotShared,
+}
+"""What the clock bank counts that is worth an event."""
 _STREAMS_PER_ENTITY = 8
 _MIN_STREAMS = 64
 _CHANGES = np.isin(np.arange(256), (Verdict.ACCEPTED, Verdict.RESET))
@@ -43,9 +53,9 @@ class Samples:
     """What was measured: `position` of joints, or `pose`."""
     freedom: int
     """Degrees of freedom of each `nis`."""
-    stream: list[int]
+    stream: NDArray[np.int32]
     """(M,) clock row of each message's stream."""
-    receive_ns: list[int]
+    receive_ns: Ints
     """(M,) arrivals [ns]."""
     offset: Ints | None
     """(M + 1,) where each message's samples begin; None where every message is one sample."""
@@ -87,7 +97,8 @@ class Estimators:
         self._topology = topology
         self._n_entities = len(topology.entities)
         self._max_streams = max(_MIN_STREAMS, _STREAMS_PER_ENTITY * self._n_entities)
-        self._streams = 0
+        self._topics: list[str] = []
+        """Topic of each stream."""
         self.clocks = ClockBank(
             self._max_streams,
             trust_within_ns=ms_to_ns(settings.clock.trust_within_ms),
@@ -101,6 +112,7 @@ class Estimators:
         owner = np.repeat(np.arange(len(topology.robots)), np.diff(topology.first_joint))
         self._owner: Ints = owner.astype(np.int64)
         """(J,) entity of each joint."""
+        self._clock_counts = self.clocks.counts()
         self._resets = {"joint": self.joints.resets.copy(), "pose": self.poses.resets.copy()}
 
     def _configure(self, settings: EstimationSettings) -> None:
@@ -136,19 +148,21 @@ class Estimators:
         self.joints.warm_up()
         self.poses.warm_up()
 
-    def new_stream(self) -> int:
+    def new_stream(self, topic: str, *, latency_floor_ns: int = 0, period_ns: int = 0) -> int:
         """Return the clock row of a new stream.
 
         Raises:
             RefusedInput: All rows are taken.
         """
-        if self._streams == self._max_streams:
+        if len(self._topics) == self._max_streams:
             raise RefusedInput(
                 Refusal.TOO_MANY_TOPICS,
                 f"{self._max_streams} topics already lead to this stage's entities; use fewer placeholders in the routes",
             )
-        self._streams += 1
-        return self._streams - 1
+        row = len(self._topics)
+        self.clocks.configure(row, latency_floor_ns=latency_floor_ns, period_ns=period_ns)
+        self._topics.append(topic)
+        return row
 
     def new_layout(self, joints: Sequence[int]) -> int:
         """Return the id of an order of joint rows."""
@@ -156,19 +170,19 @@ class Estimators:
 
     def ingest_joints(self, columns: JointColumns) -> Outcome:
         """Update the joints from one batch of messages."""
-        mapped, sigma, skip = self._map(columns.stream, columns.device_ns, columns.receive_ns)
-        offset = np.array(columns.offset, np.int64)
-        values = np.array(columns.position)
-        verdicts = np.empty(len(values), np.uint8)
-        nis = np.empty(len(values))
-        layout = np.array(columns.layout, np.int32)
-        self.joints.ingest(layout, mapped, sigma, skip, offset, values, verdicts, nis)
-        samples = Samples("position", 1, columns.stream, columns.receive_ns, offset, nis)
-        return Outcome(verdicts, mapped[_CHANGES[verdicts[offset[:-1]]]], samples)
+        batch = columns.arrays()
+        mapped, sigma, skip = self._map(batch.stream, batch.device_ns, batch.receive_ns, batch.number)
+        verdicts = np.empty(len(batch.position), np.uint8)
+        nis = np.empty(len(batch.position))
+        self.joints.ingest(batch.layout, mapped, sigma, skip, batch.offset, batch.position, verdicts, nis, rates=batch.velocity)
+        samples = Samples("position", 1, batch.stream, batch.receive_ns, batch.offset, nis)
+        return Outcome(verdicts, mapped[_CHANGES[verdicts[batch.offset[:-1]]]], samples)
 
-    def ingest_poses(self, columns: PoseColumns) -> Outcome:
-        """Update the poses from one batch of messages."""
-        mapped, sigma, skip = self._map(columns.stream, columns.device_ns, columns.receive_ns)
+    def ingest_bodies(self, columns: BodyColumns) -> Outcome:
+        """Update the bodies from one batch of poses, velocities and inertial readings."""
+        stream, receive_ns = np.array(columns.stream, np.int32), np.array(columns.receive_ns, np.int64)
+        device_ns, number = np.array(columns.device_ns, np.int64), np.array(columns.number, np.int64)
+        mapped, sigma, skip = self._map(stream, device_ns, receive_ns, number)
         verdicts = np.empty(len(mapped), np.uint8)
         nis = np.empty(len(mapped))
         self.poses.ingest(
@@ -176,24 +190,25 @@ class Estimators:
             mapped,
             sigma,
             skip,
-            np.array(columns.position),
-            np.array(columns.orientation),
-            np.array(columns.position_var),
-            np.array(columns.rotation_var),
+            np.array(columns.linear),
+            np.array(columns.angular),
+            np.array(columns.linear_var),
+            np.array(columns.angular_var),
             verdicts,
             nis,
+            channel=np.array(columns.channel, np.uint8),
         )
-        samples = Samples("pose", 6, columns.stream, columns.receive_ns, None, nis)
+        samples = Samples("pose", 6, stream, receive_ns, None, nis)
         return Outcome(verdicts, mapped[_CHANGES[verdicts]], samples)
 
-    def _map(self, stream: list[int], device_ns: list[int], receive_ns: list[int]) -> tuple[Ints, Floats, Bytes]:
+    def _map(
+        self, stream: NDArray[np.int32], device_ns: Ints, receive_ns: Ints, number: Ints | None
+    ) -> tuple[Ints, Floats, Bytes]:
         count = len(stream)
         mapped = np.empty(count, np.int64)
         sigma = np.empty(count)
         skip = np.empty(count, np.uint8)
-        self.clocks.map(
-            np.array(stream, np.int32), np.array(device_ns, np.int64), np.array(receive_ns, np.int64), mapped, sigma, skip
-        )
+        self.clocks.map(stream, device_ns, receive_ns, mapped, sigma, skip, number=number)
         return mapped, sigma, skip
 
     def new_resets(self) -> list[tuple[str, str, int]]:
@@ -206,6 +221,16 @@ class Estimators:
                 for row in np.flatnonzero(since):
                     entity = self._topology.entities[row if owner is None else owner[row]]
                     found.append((kind, entity.id, int(since[row])))
+        return found
+
+    def new_clock_events(self) -> list[Event]:
+        """Return what happened to the streams' clocks since the last call."""
+        counts, before = self.clocks.counts(), self._clock_counts
+        self._clock_counts = counts
+        found: list[Event] = []
+        for name, make in _CLOCK_EVENTS.items():
+            since = counts[name] - before[name]
+            found += [make(topic=self._topics[row], count=int(since[row])) for row in np.flatnonzero(since)]
         return found
 
     def predict(self, now_ns: int, predict_after_ns: int) -> Prediction:

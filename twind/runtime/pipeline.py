@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,9 +10,10 @@ import numpy as np
 
 from twind.model.errors import RefusedInput
 from twind.model.estimates import Verdict
+from twind.model.messages import NO_SEQUENCE
 from twind.model.refusals import Refusal
-from twind.runtime.bindings import PoseBinding
-from twind.runtime.columns import JointColumns, PoseColumns
+from twind.runtime.bindings import JointBinding
+from twind.runtime.columns import BodyColumns, JointColumns, pad
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +70,7 @@ class Feed:
 
     def process(self, messages: list[RawMessage]) -> BatchReport:
         """Route, decode and estimate one batch, in order. Bad input is refused one by one and disturbs nothing else."""
-        joints, poses = JointColumns(), PoseColumns()
+        joints, bodies = JointColumns(), BodyColumns()
         refused: dict[Refusal, Refused] = {}
         known = self._bindings.known
         for message in messages:
@@ -79,8 +81,8 @@ class Feed:
                     raise RefusedInput(  # noqa: TRY301  (every refusal of the loop ends in the one handler below)
                         Refusal.OVERSIZE, f"{len(payload)} bytes; the route allows {binding.max_bytes}"
                     )
-                if isinstance(binding, PoseBinding):
-                    poses.add(binding.stream, message.receive_ns, binding.entity, binding.decode(payload))
+                if not isinstance(binding, JointBinding):
+                    binding.take(payload, message.receive_ns, joints, bodies)
                     continue
                 sample = binding.decode(payload)
                 position = sample.position
@@ -96,18 +98,27 @@ class Feed:
             joints.device_ns.append(sample.stamp_ns)
             joints.receive_ns.append(message.receive_ns)
             joints.layout.append(layout)
+            if sample.velocity:
+                pad(joints.velocity, len(joints.position), math.nan)
+                joints.velocity += sample.velocity
+            if sample.effort:
+                pad(joints.effort, len(joints.position), math.nan)
+                joints.effort += sample.effort
             joints.position += position
             joints.offset.append(len(joints.position))
-        return self._estimate(len(messages), refused, joints, poses)
+            if sample.sequence != NO_SEQUENCE:
+                pad(joints.number, len(joints.stream) - 1, NO_SEQUENCE)
+                joints.number.append(sample.sequence)
+        return self._estimate(len(messages), refused, joints, bodies)
 
     def _estimate(
-        self, messages: int, refused: dict[Refusal, Refused], joints: JointColumns, poses: PoseColumns
+        self, messages: int, refused: dict[Refusal, Refused], joints: JointColumns, bodies: BodyColumns
     ) -> BatchReport:
         outcomes: list[Outcome] = []
-        if joints.stream:
+        if len(joints):
             outcomes.append(self._estimators.ingest_joints(joints))
-        if poses.stream:
-            outcomes.append(self._estimators.ingest_poses(poses))
+        if len(bodies):
+            outcomes.append(self._estimators.ingest_bodies(bodies))
         verdicts = np.zeros(len(Verdict), np.int64)
         for outcome in outcomes:
             verdicts += np.bincount(outcome.verdicts, minlength=len(Verdict))

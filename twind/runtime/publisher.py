@@ -89,6 +89,8 @@ class Publisher:
         """Make one update from the present estimates and write it."""
         for kind, entity, count in self._estimators.new_resets():
             self._telemetry.emit(events.EstimateReset(kind=kind, entity=entity, count=count))
+        for event in self._estimators.new_clock_events():
+            self._telemetry.emit(event)
         now_ns = time.time_ns()
         prediction = self._estimators.predict(now_ns, self._predict_after_ns)
         waiting, self._waiting, self._n_waiting = self._waiting, [], 0

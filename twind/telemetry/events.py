@@ -112,6 +112,38 @@ class EstimateReset(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ClockStepped(Event):
+    """A device's clock was set; its stamps are followed from there."""
+
+    level = "warning"
+    counter = "clock_steps"
+    labels = ("direction",)
+    topic: str
+    direction: str
+    """ahead | back"""
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StampsFrozen(Event):
+    """A device's stamps stand still while its messages arrive."""
+
+    level = "warning"
+    counter = "stamps_frozen"
+    topic: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockNotShared(Event):
+    """A device that seemed to share the daemon's clock does not; its offset is estimated from now on."""
+
+    counter = "clocks_not_shared"
+    topic: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class TaskRestarted(Event):
     """A supervised task failed and is started again after `delay_s`."""
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twind.model.estimates import Verdict
-from twind.runtime.bindings import PoseBinding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -162,7 +161,7 @@ class Statistics:
             return document
         row = binding.stream
         document["messages"] += int(self._of_rows[row])
-        document["entity"] = topology.entities[binding.entity].id if isinstance(binding, PoseBinding) else binding.robot_id
+        document["entity"] = topology.entities[binding.entity].id
         document["clock"] = self._clock(row)
         document["channels"] = {
             name: _channel_document(channel, row) for name, channel in self._channels.items() if channel.verdicts[row].any()

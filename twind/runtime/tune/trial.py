@@ -96,7 +96,7 @@ class Trials:
                 sample = binding.decode(message.payload)
             except RefusedInput:
                 continue
-            robot = self._topology.entity_index[binding.robot_id]
+            robot = binding.entity
             names = sample.names or self._driven(robot, len(sample.position))
             for name, value in zip(names, sample.position, strict=False):
                 entry = (int(report.used_ns[0]), message.receive_ns, value)
