@@ -126,7 +126,7 @@ class PoseHarness:
 
     def finite(self) -> bool:
         """Whether every number of the state is finite and every covariance positive."""
-        row = self.bank._rows[0]
+        row = self.bank._states[0]
         if row["t_ns"] == NO_STAMP:
             return True
         numbers = np.concatenate([row[name].ravel() for name in ("p", "v", "q", "w", "pp", "pv", "vv", "P")])

@@ -69,7 +69,7 @@ def test_velocity_and_body_rate_are_found_and_predicted_with(poses: Any, start_n
     velocity = np.array([1.0, -0.5, 0.2])
     verdict, _ = body.feed(t, np.outer(s, velocity), spin(s, rate))
     assert not verdict.any()
-    row = body.bank._rows[0]
+    row = body.bank._states[0]
     assert row["v"] == pytest.approx(velocity, abs=1e-3)
     assert row["w"] == pytest.approx(rate, abs=5e-3)
     ahead = s[-1] + 0.1
@@ -88,7 +88,7 @@ def test_the_sign_and_length_of_a_quaternion_say_nothing(poses: Any, start_ns: i
     verdict, _ = flipped.feed(t, np.zeros(3), q * scale)
     assert not verdict.any()
     assert angle(plain.predict()[1], flipped.predict()[1]) < 1e-7
-    assert plain.bank._rows["w"][0] == pytest.approx(flipped.bank._rows["w"][0], abs=1e-9)
+    assert plain.bank._states["w"][0] == pytest.approx(flipped.bank._states["w"][0], abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -105,19 +105,19 @@ def test_the_sign_and_length_of_a_quaternion_say_nothing(poses: Any, start_ns: i
 def test_what_cannot_be_a_pose_is_refused(poses: Any, start_ns: int, position: Any, orientation: Any) -> None:
     body = poses()
     last = settle(body, start_ns)
-    before = body.bank._rows.copy()
+    before = body.bank._states.copy()
     assert body.feed(last + 20 * MS, position, orientation)[0][0] == Verdict.NOT_FINITE
-    assert body.bank._rows.tobytes() == before.tobytes()
+    assert body.bank._states.tobytes() == before.tobytes()
 
 
 @pytest.mark.parametrize(("position", "orientation"), [((1.5, 2.0, 3.0), UNIT), ((1.0, 2.0, 3.0), (0.9, 0.1, 0.3, 0.0))])
 def test_an_outlier_in_position_or_rotation_changes_nothing(poses: Any, start_ns: int, position: Any, orientation: Any) -> None:
     body = poses()
     last = settle(body, start_ns)
-    before = body.bank._rows.copy()
+    before = body.bank._states.copy()
     assert body.feed(last + 20 * MS, position, orientation)[0][0] == Verdict.GATED
     for name in ("t_ns", "p", "v", "q", "w", "pp", "P"):
-        assert np.array_equal(body.bank._rows[name], before[name])
+        assert np.array_equal(body.bank._states[name], before[name])
 
 
 def test_three_rejections_that_agree_with_each_other_win(poses: Any, start_ns: int) -> None:
@@ -133,10 +133,10 @@ def test_three_rejections_that_agree_with_each_other_win(poses: Any, start_ns: i
 def test_the_same_instant_counts_once_and_the_past_not_at_all(poses: Any, start_ns: int) -> None:
     body = poses()
     last = settle(body, start_ns)
-    before = body.bank._rows.copy()
-    verdict, _ = body.feed([last, last - MS], (1.0, 2.0, 3.0))
-    assert verdict.tolist() == [Verdict.DUPLICATE, Verdict.TOO_OLD]
-    assert body.bank._rows.tobytes() == before.tobytes()
+    before = body.bank._states.copy()
+    verdict, _ = body.feed([last, last - 20 * MS, last - 300 * MS], (1.0, 2.0, 3.0))
+    assert verdict.tolist() == [Verdict.DUPLICATE, Verdict.DUPLICATE, Verdict.TOO_OLD]
+    assert body.bank._states.tobytes() == before.tobytes()
 
 
 def test_time_that_was_set_back_for_good_is_followed(poses: Any, start_ns: int) -> None:
@@ -171,8 +171,8 @@ def test_late_stamps_are_noise_in_proportion_to_speed(poses: Any, start_ns: int)
     path = np.outer(s, (3.0, 0.0, 0.0))
     sharp.feed(t, path, spin(s, (0.0, 0.0, 4.0)))
     late.feed(t, path, spin(s, (0.0, 0.0, 4.0)), sigma=5e-3)
-    assert late.bank._rows["pp"][0, 0] > 1.5 * sharp.bank._rows["pp"][0, 0]
-    assert late.bank._rows["P"][0, 2, 2] > 1.5 * sharp.bank._rows["P"][0, 2, 2]
+    assert late.bank._states["pp"][0, 0] > 1.5 * sharp.bank._states["pp"][0, 0]
+    assert late.bank._states["P"][0, 2, 2] > 1.5 * sharp.bank._states["P"][0, 2, 2]
 
 
 @pytest.mark.parametrize("gap_s", [0.5, 1.5, 2.1, 60.0, 3600.0, 1e6])
@@ -192,7 +192,7 @@ def test_a_gap_of_any_length_leaves_the_state_finite_and_the_next_pose_is_believ
 def test_prediction_reads_never_writes_and_never_fails(poses: Any, start_ns: int) -> None:
     body = poses()
     last = settle(body, start_ns)
-    before = body.bank._rows.copy()
+    before = body.bank._states.copy()
     stds = []
     for target in (NO_STAMP + 1, 0, last - SECOND, NO_STAMP, last + MS, last + SECOND, last + 3600 * SECOND, 2**63 - 1):
         position, orientation, position_std, rotation_std = body.predict(target)
@@ -201,7 +201,7 @@ def test_prediction_reads_never_writes_and_never_fails(poses: Any, start_ns: int
         assert position_std > 0.0
         stds.append((position_std, rotation_std))
     assert stds[3:] == sorted(stds[3:])
-    assert body.bank._rows.tobytes() == before.tobytes()
+    assert body.bank._states.tobytes() == before.tobytes()
 
 
 def test_prediction_coasts_then_holds(poses: Any, start_ns: int) -> None:
@@ -310,7 +310,7 @@ def test_columns_that_do_not_fit_are_refused(start_ns: int) -> None:
     bank = PoseBank(1)
     rows, t, zero, flag = np.zeros(1, np.int32), np.array([start_ns]), np.zeros(1), np.zeros(1, np.uint8)
     p, q = np.zeros((1, 3)), np.ones((1, 4))
-    with pytest.raises(ValueError, match="one per pose"):
+    with pytest.raises(ValueError, match="one per sample"):
         bank.ingest(rows, t, zero, flag, np.zeros((2, 3)), q, p, p, flag, zero)
     with pytest.raises(ValueError, match="numbers a row"):
         bank.ingest(rows, t, zero, flag, q, q, p, p, flag, zero)
@@ -322,7 +322,7 @@ def test_columns_that_do_not_fit_are_refused(start_ns: int) -> None:
 
 def test_warming_up_leaves_the_bank_as_it_was() -> None:
     bank = PoseBank(2)
-    before = bank._rows.copy()
+    before = bank._states.copy()
     bank.warm_up()
-    assert bank._rows.tobytes() == before.tobytes()
+    assert bank._states.tobytes() == before.tobytes()
     assert repr(bank) == "<PoseBank 0/2 bodies seen>"

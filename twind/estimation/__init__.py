@@ -3,6 +3,7 @@
 from twind.estimation.clocks import ClockBank
 from twind.estimation.joint_kernels import NO_VERDICT
 from twind.estimation.joints import JointBank
+from twind.estimation.pose_layout import Channel
 from twind.estimation.poses import PoseBank
 
-__all__ = ["NO_VERDICT", "ClockBank", "JointBank", "PoseBank"]
+__all__ = ["NO_VERDICT", "Channel", "ClockBank", "JointBank", "PoseBank"]

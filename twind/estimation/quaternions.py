@@ -40,6 +40,17 @@ def normalised(a: Quaternion) -> Quaternion:
 
 
 @kernel
+def rotate(a: Quaternion, v: Vector) -> Vector:
+    """Turn a vector by a unit quaternion."""
+    x, y, z = a[2] * v[2] - a[3] * v[1], a[3] * v[0] - a[1] * v[2], a[1] * v[1] - a[2] * v[0]
+    return (
+        v[0] + 2.0 * (a[0] * x + a[2] * z - a[3] * y),
+        v[1] + 2.0 * (a[0] * y + a[3] * x - a[1] * z),
+        v[2] + 2.0 * (a[0] * z + a[1] * y - a[2] * x),
+    )
+
+
+@kernel
 def exponential(x: float, y: float, z: float) -> Quaternion:
     """Turn a rotation vector [rad] into a unit quaternion."""
     angle = math.sqrt(x * x + y * y + z * z)
