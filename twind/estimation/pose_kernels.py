@@ -149,13 +149,13 @@ def _use_pose(
         rq[1] + late * (s.w[1] ** 2 + P[4, 4]),
         rq[2] + late * (s.w[2] ** 2 + P[5, 5]),
     )
-    nis_position, nis_rotation = _position_nis(s, p, rp, qp, late, T), quadratic(P[:3, :3], r, y)
+    nis_position, nis_rotation = _position_nis(s, p, rp, qp, late, T), quadratic(P, 0, r, y)
     nis = nis_position + nis_rotation
     if not (nis_position <= gate and nis_rotation <= gate):
         # A body that starts to move outruns the noise that its past chose: one more level of noise may explain the sample.
         qp, qr = qp * process_noise.STEP, qr * process_noise.STEP
         propagate(P, s.P, s.w, qr, T, work)
-        if not (_position_nis(s, p, rp, qp, late, T) <= gate and quadratic(P[:3, :3], r, y) <= gate):
+        if not (_position_nis(s, p, rp, qp, late, T) <= gate and quadratic(P, 0, r, y) <= gate):
             if _challenge(s, p, q, rp, rq, t):
                 agree = s.rivals >= RIVALS
                 v = (s.rival_v[0], s.rival_v[1], s.rival_v[2]) if agree else (0.0, 0.0, 0.0)
@@ -229,7 +229,7 @@ def _use_rate(
     T = (t - s.t_ns) * 1e-9
     propagate(P, s.P, s.w, s.q_rotation, T, work)
     y = (z[0] - s.w[0], z[1] - s.w[1], z[2] - s.w[2])
-    nis = quadratic(P[3:, 3:], r, y)
+    nis = quadratic(P, 3, r, y)
     if use and nis <= gate:
         turned = multiply((s.q[0], s.q[1], s.q[2], s.q[3]), exponential(s.w[0] * T, s.w[1] * T, s.w[2] * T))
         dx[:] = 0.0

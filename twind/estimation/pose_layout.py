@@ -46,8 +46,8 @@ STATE_ROW = np.dtype(
         ("q_position", "f8"), ("q_rotation", "f8"),  # spectral densities in use
         # One vote per process noise, for position and for rotation: log likelihood, path and covariance of a small filter.
         ("pose_ns", "i8"), ("vote_p", "f8", (3,)), ("vote_q", "f8", (4,)),
-        ("likelihood", "f8", (2, LEVELS)), ("offset", "f8", (2, LEVELS, 3)),
-        ("rate", "f8", (2, LEVELS, 3)), ("spread", "f8", (2, LEVELS, 3)),
+        ("likelihood", "f4", (2, LEVELS)), ("offset", "f4", (2, LEVELS, 3)),
+        ("rate", "f4", (2, LEVELS, 3)), ("spread", "f4", (2, LEVELS, 3)),
         ("rival_t", "i8"), ("rival_p", "f8", (3,)), ("rival_q", "f8", (4,)),  # newest of the rejected that agree
         ("rival_v", "f8", (3,)), ("rival_w", "f8", (3,)),
         ("rivals", "i8"), ("refused", "i8"),  # how many of them; how many poses were refused in a row
