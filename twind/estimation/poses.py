@@ -52,7 +52,7 @@ class PoseBank:
         self._samples = np.zeros((n_bodies, depth), SAMPLE_ROW)
         self._snapshots = np.zeros((n_bodies, depth), STATE_ROW)
         # Kernels allocate nothing: 3 x 3 blocks, covariance, correction and gains of the sample at hand live here.
-        self._work = (np.zeros((6, 3, 3)), np.zeros((6, 6)), np.zeros(6), np.zeros((4, 6)))
+        self._work = (np.zeros((6, 3, 3)), np.zeros((6, 6)), np.zeros(6), np.zeros(6))
         self.configure(slice(None))
 
     def __repr__(self) -> str:

@@ -12,11 +12,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from twind.estimation.compile import kernel
 from twind.estimation.pose_layout import LEVELS
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from twind.estimation.quaternions import Vector
@@ -30,7 +31,7 @@ _LEAST = 1e-18
 
 
 @kernel
-def prepare(likelihood: NDArray[np.float64]) -> None:
+def prepare(likelihood: NDArray[np.float32]) -> None:
     """Begin as the configuration says."""
     for k in range(LEVELS):
         likelihood[k] = -_PRIOR * (k - CENTRE) * (k - CENTRE)
@@ -38,7 +39,7 @@ def prepare(likelihood: NDArray[np.float64]) -> None:
 
 @kernel
 def restart(
-    offset: NDArray[np.float64], rate: NDArray[np.float64], spread: NDArray[np.float64], v: Vector, r: float, prior: float
+    offset: NDArray[np.float32], rate: NDArray[np.float32], spread: NDArray[np.float32], v: Vector, r: float, prior: float
 ) -> None:
     """Put every candidate at a sample of variance `r`, moving with `v`, of which the variance is `prior`."""
     for k in range(LEVELS):
@@ -50,10 +51,10 @@ def restart(
 
 @kernel
 def vote(
-    likelihood: NDArray[np.float64],
-    offset: NDArray[np.float64],
-    rate: NDArray[np.float64],
-    spread: NDArray[np.float64],
+    likelihood: NDArray[np.float32],
+    offset: NDArray[np.float32],
+    rate: NDArray[np.float32],
+    spread: NDArray[np.float32],
     T: float,
     step: Vector,
     r: float,
@@ -74,25 +75,37 @@ def vote(
     Returns:
         The spectral density that fits best: the peak of a parabola through the best candidate and its neighbours.
     """
+    single = np.float32  # the votes only choose; their precision is not the filter's
+    dt, noise, least = single(T), single(r), single(_LEAST)
+    one, half, three, third = single(1.0), single(0.5), single(3.0), single(1.0 / 3.0)
+    memory, cap = single(_MEMORY), single(_SURPRISE)
+    x, y, z = single(step[0]), single(step[1]), single(step[2])
+    density = single(q / STEP**CENTRE)
     best = 0
     for k in range(LEVELS):
-        density = q * STEP ** (k - CENTRE)
         a, b, c = spread[k, 0], spread[k, 1], spread[k, 2]
-        pp = a + T * (2.0 * b + T * c) + density * T * T * T / 3.0
-        pv = b + T * c + density * T * T / 2.0
-        vv = c + density * T
-        s = pp + r
-        k0, k1 = pp / s, pv / s
-        surprise = 0.0
-        for i in range(3):
-            moved = offset[k, i] + T * rate[k, i] - step[i]
-            surprise += moved * moved
-            offset[k, i] = moved - k0 * moved
-            rate[k, i] -= k1 * moved
-        spread[k, 0], spread[k, 1], spread[k, 2] = pp * r / s, pv * r / s, max(vv - k1 * pv, _LEAST)
-        likelihood[k] = _MEMORY * likelihood[k] - 0.5 * (3.0 * math.log(s) + min(surprise / s, _SURPRISE))
+        vv = c + density * dt
+        pv = b + dt * (c + half * density * dt)
+        pp = a + dt * (b + b + dt * (c + density * dt * third))
+        s = pp + noise
+        inverse = one / s
+        k1, left = pv * inverse, noise * inverse
+        ex = offset[k, 0] + dt * rate[k, 0] - x
+        ey = offset[k, 1] + dt * rate[k, 1] - y
+        ez = offset[k, 2] + dt * rate[k, 2] - z
+        offset[k, 0], offset[k, 1], offset[k, 2] = left * ex, left * ey, left * ez
+        rate[k, 0] -= k1 * ex
+        rate[k, 1] -= k1 * ey
+        rate[k, 2] -= k1 * ez
+        spread[k, 0], spread[k, 1], spread[k, 2] = pp * left, pv * left, max(vv - k1 * pv, least)
+        surprise = (ex * ex + ey * ey + ez * ez) * inverse
+        likelihood[k] = memory * likelihood[k] - half * (three * math.log(s) + min(surprise, cap))
         if likelihood[k] > likelihood[best]:
             best = k
+        density *= single(STEP)
+    if not math.isfinite(likelihood[best]):
+        prepare(likelihood)
+        return q
     level = float(best)
     if 0 < best < LEVELS - 1:
         left, right = likelihood[best] - likelihood[best - 1], likelihood[best] - likelihood[best + 1]

@@ -92,18 +92,21 @@ def correct(
     """Apply scalar measurements of theta (`first` = 0) or w (3) to P in Joseph form; add the correction to `dx` (6,)."""
     for m in range(3):
         i = first + m
-        rate = 1.0 / (P[i, i] + r[m])
-        e = y[m] - dx[i]
+        s, e = P[i, i] + r[m], y[m] - dx[i]
+        rate = 1.0 / s
         left = r[m] * rate  # 1 - K_i
+        h = (P[0, i], P[1, i], P[2, i], P[3, i], P[4, i], P[5, i])
         for a in range(6):
-            K[1, a] = P[a, i]
-            K[0, a] = P[a, i] * rate
-            K[2, a] = K[1, a] - K[0, a] * P[i, i] if a != i else left * P[i, i]  # ((I - K H) P) H'
-            K[3, a] = K[0, a] * r[m] - K[2, a]
-            dx[a] += K[0, a] * e
+            K[a] = h[a] * rate
         for a in range(6):
+            # (I - K H) P (I - K H)' + K r K', of which the row of ((I - K H) P) H' is `rest`
+            rest = left * P[i, i] if a == i else h[a] - K[a] * h[i]
+            gain, joseph = K[a], K[a] * r[m] - rest
+            dx[a] += gain * e
             for b in range(a, 6):
-                P[a, b] += K[3, a] * K[0, b] - K[0, a] * K[1, b]
+                P[b, a] += joseph * K[b] - gain * h[b]
+        for a in range(6):
+            for b in range(a):
                 P[b, a] = P[a, b]
 
 
