@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 RESTART_NS = 2_000_000_000  # a silence after which the old motion says nothing
 PATIENCE_NS = 1_000_000_000  # poses are never refused for longer than this
+SILENCE_S, SILENCE_INTERVALS = 0.4, 4.0  # s and usual intervals: a longer one is a silence
+MEDIAN = 2.366  # of chi-square with 3 degrees of freedom
 RIVALS = 3  # mutually consistent rejections that win
 PRIOR_SPEED, PRIOR_RATE = 3.0, 5.0  # m/s and rad/s, one sigma, of a body never seen
 TOP_SPEED, TOP_RATE, TOP_ACCELERATION = 20.0, 40.0, 200.0  # m/s, rad/s, m/s^2 that mutually consistent samples may show
@@ -111,6 +113,29 @@ def _challenge(s: Any, p: Vector, q: Quaternion, rp: Vector, rq: Vector, t: int)
 
 
 @kernel
+def _confirmed(s: Any, p: Vector, rp: Vector, t: int) -> bool:
+    """Say whether a pose is where a body could have gone from the newest pose that was refused."""
+    if s.rivals == 0:
+        return False
+    dt = (t - s.rival_t) * 1e-9
+    moved = speed = 0.0
+    for i in range(3):
+        moved += (p[i] - s.rival_p[i]) ** 2
+        speed += s.v[i] ** 2
+    return bool(math.sqrt(moved) <= (PRIOR_SPEED + math.sqrt(speed)) * dt + 6.0 * math.sqrt(max(rp[0], rp[1], rp[2])))
+
+
+@kernel
+def _miss(s: Any, p: Vector, t: int) -> float:
+    """Measure how far a pose is from where the motion before the silence led [m]."""
+    dt = (t - s.doubt_ns) * 1e-9
+    miss = 0.0
+    for i in range(3):
+        miss += (p[i] - s.doubt_p[i] - dt * s.doubt_v[i]) ** 2
+    return math.sqrt(miss)
+
+
+@kernel
 def _position_nis(s: Any, p: Vector, rp: Vector, q: float, late: float, T: float) -> float:
     """Compare a position with its prediction; `late` is the variance of the stamp [s^2]."""
     nis = 0.0
@@ -151,21 +176,37 @@ def _use_pose(
     )
     nis_position, nis_rotation = _position_nis(s, p, rp, qp, late, T), quadratic(P, 0, r, y)
     nis = nis_position + nis_rotation
-    if not (nis_position <= gate and nis_rotation <= gate):
-        # A body that starts to move outruns the noise that its past chose: one more level of noise may explain the sample.
-        qp, qr = qp * process_noise.STEP, qr * process_noise.STEP
+    since = (t - s.pose_ns) * 1e-9
+    believed = nis_position <= gate and nis_rotation <= gate
+    if believed:
+        s.doubted = 0
+        if since > SILENCE_S and since > SILENCE_INTERVALS * s.interval and nis_position > MEDIAN:
+            # After a silence the gate is so wide that it tells nothing: used, but easily overruled by the next.
+            s.doubted, s.doubt_ns = 1, s.t_ns
+            for i in range(3):
+                s.doubt_p[i], s.doubt_v[i], s.doubt_w[i] = s.p[i], s.v[i], s.w[i]
+            s.doubt_miss = _miss(s, p, t)
+    else:
+        # A body that starts to move outruns the noise that its past chose: more noise may explain the pose.
+        boost = process_noise.STEP if s.refused == 0 else process_noise.STEP * process_noise.STEP
+        qp, qr = qp * boost, qr * boost
         propagate(P, s.P, s.w, qr, T, work)
-        if not (_position_nis(s, p, rp, qp, late, T) <= gate and quadratic(P, 0, r, y) <= gate):
-            if _challenge(s, p, q, rp, rq, t):
-                agree = s.rivals >= RIVALS
-                v = (s.rival_v[0], s.rival_v[1], s.rival_v[2]) if agree else (0.0, 0.0, 0.0)
-                w = (s.rival_w[0], s.rival_w[1], s.rival_w[2]) if agree else (0.0, 0.0, 0.0)
-                _reset(s, c, p, q, v, w, rp, rq, t)
-                return _RESET, nis
-            return _GATED, nis
+        believed = _position_nis(s, p, rp, qp, late, T) <= gate and quadratic(P, 0, r, y) <= gate
+    if not believed:
+        if s.doubted and (_confirmed(s, p, rp, t) or _miss(s, p, t) < s.doubt_miss):
+            v, w = (s.doubt_v[0], s.doubt_v[1], s.doubt_v[2]), (s.doubt_w[0], s.doubt_w[1], s.doubt_w[2])
+            s.doubt_miss = _miss(s, p, t)
+            _reset(s, c, p, q, v, w, rp, rq, t)
+            return _RESET, nis
+        if _challenge(s, p, q, rp, rq, t):
+            agree = s.rivals >= RIVALS
+            v = (s.rival_v[0], s.rival_v[1], s.rival_v[2]) if agree else (0.0, 0.0, 0.0)
+            w = (s.rival_w[0], s.rival_w[1], s.rival_w[2]) if agree else (0.0, 0.0, 0.0)
+            _reset(s, c, p, q, v, w, rp, rq, t)
+            return _RESET, nis
+        return _GATED, nis
 
     rate = logarithm(normalised(multiply(conjugate((s.vote_q[0], s.vote_q[1], s.vote_q[2], s.vote_q[3])), q)))
-    since = (t - s.pose_ns) * 1e-9
     step = (p[0] - s.vote_p[0], p[1] - s.vote_p[1], p[2] - s.vote_p[2])
     noise = (rp[0] + rp[1] + rp[2]) / 3.0 + late * (s.v[0] ** 2 + s.v[1] ** 2 + s.v[2] ** 2) / 3.0
     s.q_position = process_noise.vote(
@@ -195,6 +236,7 @@ def _use_pose(
     dx[:] = 0.0
     correct(P, 0, r, y, dx, K)
     _inject(s, turned, P, dx, work)
+    s.interval = since if s.interval == 0.0 else 0.7 * s.interval + 0.3 * min(since, SILENCE_INTERVALS * s.interval)
     s.t_ns = s.pose_ns = t
     s.rivals = s.refused = 0
     return _ACCEPTED, nis

@@ -45,12 +45,16 @@ STATE_ROW = np.dtype(
         ("P", "f8", (6, 6)),  # covariance of (theta, w), body frame
         ("q_position", "f8"), ("q_rotation", "f8"),  # spectral densities in use
         # One vote per process noise, for position and for rotation: log likelihood, path and covariance of a small filter.
-        ("pose_ns", "i8"), ("vote_p", "f8", (3,)), ("vote_q", "f8", (4,)),
+        ("pose_ns", "i8"), ("interval", "f8"),  # stamp of the newest pose used, usual time between two [s]
+        ("vote_p", "f8", (3,)), ("vote_q", "f8", (4,)),
         ("likelihood", "f4", (2, LEVELS)), ("offset", "f4", (2, LEVELS, 3)),
         ("rate", "f4", (2, LEVELS, 3)), ("spread", "f4", (2, LEVELS, 3)),
         ("rival_t", "i8"), ("rival_p", "f8", (3,)), ("rival_q", "f8", (4,)),  # newest of the rejected that agree
         ("rival_v", "f8", (3,)), ("rival_w", "f8", (3,)),
         ("rivals", "i8"), ("refused", "i8"),  # how many of them; how many poses were refused in a row
+        # A pose after a silence is doubted until the next agrees: where the body was before it, and how far it went from there.
+        ("doubted", "i8"), ("doubt_ns", "i8"), ("doubt_miss", "f8"),
+        ("doubt_p", "f8", (3,)), ("doubt_v", "f8", (3,)), ("doubt_w", "f8", (3,)),
         ("twist_doubt", "f8"), ("twist_off", "i8"),  # share of velocities that contradict the poses; whether they are left out
         # Attitude from the IMU alone; see `imu_attitude`.
         ("gyro_q", "f8", (4,)), ("tilt_q", "f8", (4,)), ("bias", "f8", (3,)), ("heading_var", "f8"),
