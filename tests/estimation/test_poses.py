@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,13 +9,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from twind.config.settings import PoseSettings
 from twind.estimation import PoseBank
 from twind.model.estimates import Verdict
 from twind.model.time import NO_STAMP
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MS = 1_000_000
 SECOND = 1_000_000_000
@@ -263,47 +259,6 @@ def test_any_order_of_messages_leaves_the_state_finite(poses: Any, start_ns: int
         body.feed(t[order], np.zeros(3), q[order])
         assert body.finite()
         assert body.bank.last_ns[0] == t[-1]
-
-
-@pytest.mark.parametrize(("log", "every"), [("V1_01_easy", 1), ("V2_01_easy", 7)])
-def test_a_real_flight_with_noise_loss_and_outliers_is_followed(
-    poses: Any, flight: Callable[[str, int], tuple[np.ndarray, np.ndarray, np.ndarray]], log: str, every: int
-) -> None:
-    shipped = PoseSettings()
-    body = poses(
-        {
-            "position_std": shipped.position_std_m,
-            "rotation_std": shipped.rotation_std_rad,
-            "acceleration_noise": shipped.acceleration_noise,
-            "angular_acceleration_noise": shipped.angular_acceleration_noise,
-        }
-    )
-    t, p, q = flight(log, every)
-    rng = np.random.default_rng(31)
-    outlier = rng.random(t.size) < 0.01
-    outlier &= (t - t[0]) * 1e-9 % 15.0 > 1.7  # straight after a silence half a metre is no surprise
-    direction = rng.normal(size=p.shape)
-    z = p + rng.normal(0.0, 0.005, p.shape)
-    z[outlier] += 0.5 * (direction / np.linalg.norm(direction, axis=1, keepdims=True))[outlier]
-    r = quaternions(Rotation.from_quat(np.roll(q, -1, axis=1)) * Rotation.from_rotvec(rng.normal(0.0, 0.0087, p.shape)))
-    r *= rng.choice([-1.0, 1.0], (t.size, 1))
-    kept = (rng.random(t.size) > 0.05) & ((t - t[0]) * 1e-9 % 15.0 > 1.5)
-    verdicts, estimates, rotations, stds = [], [], [], []
-    for i in np.flatnonzero(kept):
-        verdicts.append(body.feed(t[i], z[i], r[i])[0][0])
-        position, orientation, position_std, _ = body.predict(int(t[i]))
-        estimates.append(position)
-        rotations.append(orientation)
-        stds.append(position_std)
-    verdict, bad = np.array(verdicts), outlier[kept]
-    assert (verdict[bad] == Verdict.GATED).mean() >= 0.98
-    assert (verdict[~bad] != Verdict.ACCEPTED).mean() <= 0.01
-    error = np.linalg.norm(np.array(estimates) - p[kept], axis=1)
-    raw = np.linalg.norm(z - p, axis=1)[kept]
-    assert np.sqrt((error[~bad] ** 2).mean()) < 0.9 * np.sqrt((raw[~bad] ** 2).mean())
-    turned = angle(np.array(rotations), q[kept])
-    assert np.sqrt((turned[~bad] ** 2).mean()) < 0.9 * np.sqrt((angle(r, q)[kept][~bad] ** 2).mean())
-    assert 0.5 <= ((error / np.array(stds))[~bad] ** 2).mean() / 3.0 <= 1.5
 
 
 def test_columns_that_do_not_fit_are_refused(start_ns: int) -> None:

@@ -36,6 +36,7 @@ MEDIAN = 2.366  # of chi-square with 3 degrees of freedom
 RIVALS = 3  # mutually consistent rejections that win
 PRIOR_SPEED, PRIOR_RATE = 3.0, 5.0  # m/s and rad/s, one sigma, of a body never seen
 TOP_SPEED, TOP_RATE, TOP_ACCELERATION = 20.0, 40.0, 200.0  # m/s, rad/s, m/s^2 that mutually consistent samples may show
+JUDGE_SPEED, JUDGE_RATE = 0.5, 1.0  # m/s and rad/s: how well poses must know the motion before they judge a twist
 DOUBT_MEMORY = 0.9  # per twist sample
 DOUBTED, TRUSTED = 0.6, 0.2  # share of contradicting velocities that disables the channel, and that enables it again
 
@@ -298,6 +299,8 @@ def _use_twist(
 ) -> tuple[int, float]:
     """Gate a velocity and update with it; velocities that keep contradicting the poses are left out until they agree again.
 
+    They are compared with the motion that the poses alone show, which the votes on the process noise know.
+
     What is measured along the other frame's axes is turned by the estimated orientation. The uncertainty of that turn is
     added to its noise, and the noise is taken as equal in all directions, its largest: that keeps the blocks apart.
     """
@@ -314,20 +317,33 @@ def _use_twist(
         linear = rotate(turned, linear)
     rv = (rv[0] + sigma_t * s.q_position, rv[1] + sigma_t * s.q_position, rv[2] + sigma_t * s.q_position)
     rw = (rw[0] + sigma_t * s.q_rotation, rw[1] + sigma_t * s.q_rotation, rw[2] + sigma_t * s.q_rotation)
+    if t - s.pose_ns < PATIENCE_NS:
+        first, second = process_noise.best(s.likelihood[0]), process_noise.best(s.likelihood[1])
+        since = (t - s.pose_ns) * 1e-9
+        v_var = s.spread[0, first, 2] + s.q_position * since
+        w_var = s.spread[1, second, 2] + s.q_rotation * since
+        if v_var > JUDGE_SPEED * JUDGE_SPEED or w_var > JUDGE_RATE * JUDGE_RATE:
+            return _GATED, math.nan  # the poses do not tell yet how it moves
+        far_v = far_w = 0.0
+        for i in range(3):
+            far_v += (linear[i] - s.rate[0, first, i]) ** 2 / (v_var + rv[i])
+            far_w += (angular[i] - s.rate[1, second, i]) ** 2 / (w_var + rw[i])
+        lies = not (far_v <= gate and far_w <= gate)
+        s.twist_doubt = DOUBT_MEMORY * s.twist_doubt + ((1.0 - DOUBT_MEMORY) if lies else 0.0)
+        if s.twist_doubt > DOUBTED:
+            s.twist_off = 1
+        elif s.twist_doubt < TRUSTED:
+            s.twist_off = 0
+        if lies:
+            return _GATED, far_v + far_w
     nis_linear = 0.0
     for i in range(3):
         e = linear[i] - s.v[i]
         nis_linear += e * e / (s.vv[i] + s.q_position * T + rv[i])
     fits = nis_linear <= gate
     nis_angular = _use_rate(s, t, angular, rw, gate, fits and s.twist_off == 0, work, P, dx, K)
-    fits = fits and nis_angular <= gate
-    s.twist_doubt = DOUBT_MEMORY * s.twist_doubt + (0.0 if fits else 1.0 - DOUBT_MEMORY)
-    if s.twist_doubt > DOUBTED:
-        s.twist_off = 1
     nis = nis_linear + nis_angular
-    if not fits or s.twist_off == 1:
-        if s.twist_doubt < TRUSTED:
-            s.twist_off = 0
+    if not (fits and nis_angular <= gate) or s.twist_off == 1:
         return _GATED, nis
     for i in range(3):
         predicted = s.p[i] + T * s.v[i]

@@ -50,6 +50,16 @@ def restart(
 
 
 @kernel
+def best(likelihood: NDArray[np.float32]) -> int:
+    """Find the candidate that fits best."""
+    first = 0
+    for k in range(1, LEVELS):
+        if likelihood[k] > likelihood[first]:
+            first = k
+    return first
+
+
+@kernel
 def vote(
     likelihood: NDArray[np.float32],
     offset: NDArray[np.float32],
@@ -81,7 +91,7 @@ def vote(
     memory, cap = single(_MEMORY), single(_SURPRISE)
     x, y, z = single(step[0]), single(step[1]), single(step[2])
     density = single(q / STEP**CENTRE)
-    best = 0
+    first = 0
     for k in range(LEVELS):
         a, b, c = spread[k, 0], spread[k, 1], spread[k, 2]
         vv = c + density * dt
@@ -100,15 +110,15 @@ def vote(
         spread[k, 0], spread[k, 1], spread[k, 2] = pp * left, pv * left, max(vv - k1 * pv, least)
         surprise = (ex * ex + ey * ey + ez * ez) * inverse
         likelihood[k] = memory * likelihood[k] - half * (three * math.log(s) + min(surprise, cap))
-        if likelihood[k] > likelihood[best]:
-            best = k
+        if likelihood[k] > likelihood[first]:
+            first = k
         density *= single(STEP)
-    if not math.isfinite(likelihood[best]):
+    if not math.isfinite(likelihood[first]):
         prepare(likelihood)
         return q
-    level = float(best)
-    if 0 < best < LEVELS - 1:
-        left, right = likelihood[best] - likelihood[best - 1], likelihood[best] - likelihood[best + 1]
+    level = float(first)
+    if 0 < first < LEVELS - 1:
+        left, right = likelihood[first] - likelihood[first - 1], likelihood[first] - likelihood[first + 1]
         if left + right > 0.0:
             level += 0.5 * (left - right) / (left + right)
     return float(q * math.exp((level - CENTRE) * math.log(STEP)))
