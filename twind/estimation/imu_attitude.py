@@ -63,7 +63,7 @@ def _learn_bias(s: Any, T: float, acc: Vector, gyro: Vector) -> None:
 def _low_pass(s: Any, T: float, x: Vector) -> None:
     """Step the Butterworth filter of the specific force in the almost-inertial frame."""
     s.averaged_s += T
-    if s.averaged_s < TAU_S or s.averaged == 0:  # the first seconds are averaged
+    if s.averaged_s < TAU_S - 0.5 * T or s.averaged == 0:  # the first seconds are averaged
         s.averaged += 1
         for i in range(3):
             s.acc_low[i] += (x[i] - s.acc_low[i]) / s.averaged

@@ -27,6 +27,7 @@ CENTRE = 2  # the candidate that is the configured noise itself: two below, thre
 _MEMORY = 0.99  # per sample
 _PRIOR = 2.0  # log likelihood that one level off the configured noise starts behind
 _SURPRISE = 60.0  # one sample's normalised innovation squared counts at most this: no single sample decides
+_SKEW = 0.15  # levels by which the parabola peaks too high: likelihood falls twice as fast towards less noise as towards more
 _LEAST = 1e-18
 
 
@@ -121,4 +122,4 @@ def vote(
         left, right = likelihood[first] - likelihood[first - 1], likelihood[first] - likelihood[first + 1]
         if left + right > 0.0:
             level += 0.5 * (left - right) / (left + right)
-    return float(q * math.exp((level - CENTRE) * math.log(STEP)))
+    return float(q * math.exp((level - _SKEW - CENTRE) * math.log(STEP)))
