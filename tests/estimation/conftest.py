@@ -141,11 +141,12 @@ class PoseHarness:
         axes = row["pp"] * row["vv"] - row["pv"] ** 2
         return bool(axes.min() > 0 and np.linalg.eigvalsh(scaled(row["P"])).min() > 0)
 
-
     def finite_attitude(self) -> bool:
         """Whether what an IMU alone can tell is finite."""
         row = self.bank._states[0]
-        return bool(np.isfinite(np.concatenate([row[name].ravel() for name in ("q", "w", "gyro_q", "tilt_q", "acc_low")])).all())
+        return bool(
+            np.isfinite(np.concatenate([row[name].ravel() for name in ("q", "w", "gyro_q", "tilt_q", "acc_low")])).all()
+        )
 
 
 @dataclass

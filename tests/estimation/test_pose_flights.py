@@ -141,17 +141,13 @@ def test_errors_are_as_large_as_the_filter_says(start_ns: int) -> None:
         q, w = q * Rotation.from_rotvec(w * T + qw * G[0, 0] * b[0]), w + qw * (G[1, 0] * b[0] + G[1, 1] * b[1])
         z, r = p + rng.normal(0.0, 0.005, (runs, 3)), wxyz(q * Rotation.from_rotvec(rng.normal(0.0, 0.01, (runs, 3))))
         t = np.full(runs, start_ns + int(k * T * 1e9))
-        bank.ingest(
-            rows, t, np.zeros(runs), np.zeros(runs, np.uint8), z, r, unknown, unknown, np.zeros(runs, np.uint8), nis[k]
-        )
+        bank.ingest(rows, t, np.zeros(runs), np.zeros(runs, np.uint8), z, r, unknown, unknown, np.zeros(runs, np.uint8), nis[k])
     s = bank._states
     position, rotation = np.zeros(runs), np.zeros(runs)
     for n in range(runs):
         for i in range(3):
             e = np.array([s["p"][n, i] - p[n, i], s["v"][n, i] - v[n, i]])
-            position[n] += e @ np.linalg.solve(
-                [[s["pp"][n, i], s["pv"][n, i]], [s["pv"][n, i], s["vv"][n, i]]], e
-            )
+            position[n] += e @ np.linalg.solve([[s["pp"][n, i], s["pv"][n, i]], [s["pv"][n, i], s["vv"][n, i]]], e)
         theta = (Rotation.from_quat(np.roll(s["q"][n], -1)).inv() * q[n]).as_rotvec()
         e = np.concatenate([theta, w[n] - s["w"][n]])
         rotation[n] = e @ np.linalg.solve(s["P"][n], e)

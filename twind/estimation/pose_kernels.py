@@ -210,9 +210,7 @@ def _use_pose(
     rate = logarithm(normalised(multiply(conjugate((s.vote_q[0], s.vote_q[1], s.vote_q[2], s.vote_q[3])), q)))
     step = (p[0] - s.vote_p[0], p[1] - s.vote_p[1], p[2] - s.vote_p[2])
     noise = (rp[0] + rp[1] + rp[2]) / 3.0 + late * (s.v[0] ** 2 + s.v[1] ** 2 + s.v[2] ** 2) / 3.0
-    s.q_position = process_noise.vote(
-        s.likelihood[0], s.offset[0], s.rate[0], s.spread[0], since, step, noise, c.q_position
-    )
+    s.q_position = process_noise.vote(s.likelihood[0], s.offset[0], s.rate[0], s.spread[0], since, step, noise, c.q_position)
     s.q_rotation = process_noise.vote(
         s.likelihood[1], s.offset[1], s.rate[1], s.spread[1], since, rate, (r[0] + r[1] + r[2]) / 3.0, c.q_rotation
     )
@@ -398,7 +396,7 @@ def use_sample(
             _start(s, c, a, q, still, still, ra, rb, t)
             return _ACCEPTED, math.nan
         return _use_pose(s, c, t, sigma_t, a, q, ra, rb, gate, work, P, dx, K)
-    if sample.channel == _TWIST_BODY or sample.channel == _TWIST_WORLD:
+    if sample.channel in (_TWIST_BODY, _TWIST_WORLD):
         if s.posed == 0 or s.t_ns == NO_STAMP or t - s.t_ns > RESTART_NS:
             return _GATED, math.nan  # nothing to compare it with, nowhere to go from
         return _use_twist(s, t, sigma_t, a, b, ra, rb, sample.channel == _TWIST_WORLD, gate, work, P, dx, K)

@@ -86,9 +86,7 @@ def quadratic(P: NDArray[np.float64], first: int, r: Vector, y: Vector) -> float
 
 
 @kernel
-def correct(
-    P: NDArray[np.float64], first: int, r: Vector, y: Vector, dx: NDArray[np.float64], K: NDArray[np.float64]
-) -> None:
+def correct(P: NDArray[np.float64], first: int, r: Vector, y: Vector, dx: NDArray[np.float64], K: NDArray[np.float64]) -> None:
     """Apply scalar measurements of theta (`first` = 0) or w (3) to P in Joseph form; add the correction to `dx` (6,)."""
     for m in range(3):
         i = first + m
