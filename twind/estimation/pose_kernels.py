@@ -41,11 +41,11 @@ DOUBT_MEMORY = 0.9  # per twist sample
 DOUBTED, TRUSTED = 0.6, 0.2  # share of contradicting velocities that disables the channel, and that enables it again
 
 _ACCEPTED, _GATED, _RESET = int(Verdict.ACCEPTED), int(Verdict.GATED), int(Verdict.RESET)
-_POSE, _TWIST_BODY, _TWIST_WORLD = int(Channel.POSE), int(Channel.TWIST_BODY), int(Channel.TWIST_WORLD)
+_POSE, _TWIST_WORLD, _IMU = int(Channel.POSE), int(Channel.TWIST_WORLD), int(Channel.IMU)
 
 
 @kernel
-def _start(s: Any, c: Any, p: Vector, q: Quaternion, v: Vector, w: Vector, rp: Vector, rq: Vector, t: int) -> None:
+def start_track(s: Any, c: Any, p: Vector, q: Quaternion, v: Vector, w: Vector, rp: Vector, rq: Vector, t: int) -> None:
     """Begin a new track: the pose is known, the motion hardly."""
     if s.posed == 0:
         process_noise.prepare(s.likelihood[0])
@@ -76,15 +76,15 @@ def note_delta(s: Any, p: Vector, q: Quaternion) -> None:
 
 
 @kernel
-def _reset(s: Any, c: Any, p: Vector, q: Quaternion, v: Vector, w: Vector, rp: Vector, rq: Vector, t: int) -> None:
+def reset_track(s: Any, c: Any, p: Vector, q: Quaternion, v: Vector, w: Vector, rp: Vector, rq: Vector, t: int) -> None:
     """Begin anew in spite of the state, and note what that changed."""
     note_delta(s, p, q)
-    _start(s, c, p, q, v, w, rp, rq, t)
+    start_track(s, c, p, q, v, w, rp, rq, t)
     s.resets += 1
 
 
 @kernel
-def _challenge(s: Any, p: Vector, q: Quaternion, rp: Vector, rq: Vector, t: int) -> bool:
+def challenge(s: Any, p: Vector, q: Quaternion, rp: Vector, rq: Vector, t: int) -> bool:
     """Note a gated sample; say whether it completes enough rejections that agree with each other to overrule the state."""
     agrees = False
     if s.rivals > 0:
@@ -197,13 +197,13 @@ def _use_pose(
         if s.doubted and (_confirmed(s, p, rp, t) or _miss(s, p, t) < s.doubt_miss):
             v, w = (s.doubt_v[0], s.doubt_v[1], s.doubt_v[2]), (s.doubt_w[0], s.doubt_w[1], s.doubt_w[2])
             s.doubt_miss = _miss(s, p, t)
-            _reset(s, c, p, q, v, w, rp, rq, t)
+            reset_track(s, c, p, q, v, w, rp, rq, t)
             return _RESET, nis
-        if _challenge(s, p, q, rp, rq, t):
+        if challenge(s, p, q, rp, rq, t):
             agree = s.rivals >= RIVALS
             v = (s.rival_v[0], s.rival_v[1], s.rival_v[2]) if agree else (0.0, 0.0, 0.0)
             w = (s.rival_w[0], s.rival_w[1], s.rival_w[2]) if agree else (0.0, 0.0, 0.0)
-            _reset(s, c, p, q, v, w, rp, rq, t)
+            reset_track(s, c, p, q, v, w, rp, rq, t)
             return _RESET, nis
         return _GATED, nis
 
@@ -260,18 +260,17 @@ def _use_rate(
     z: Vector,
     r: Vector,
     gate: float,
-    use: bool,
     work: NDArray[np.float64],
     P: NDArray[np.float64],
     dx: NDArray[np.float64],
     K: NDArray[np.float64],
 ) -> float:
-    """Compare a body rate with its prediction, use it if that is wanted and it passes, and return its distance."""
+    """Compare a body rate with its prediction, use it if its distance is within the gate, and return that distance."""
     T = (t - s.t_ns) * 1e-9
     propagate(P, s.P, s.w, s.q_rotation, T, work)
     y = (z[0] - s.w[0], z[1] - s.w[1], z[2] - s.w[2])
     nis = quadratic(P, 3, r, y)
-    if use and nis <= gate:
+    if nis <= gate:
         turned = multiply((s.q[0], s.q[1], s.q[2], s.q[3]), exponential(s.w[0] * T, s.w[1] * T, s.w[2] * T))
         dx[:] = 0.0
         correct(P, 3, r, y, dx, K)
@@ -288,7 +287,7 @@ def _use_twist(
     angular: Vector,
     rv: Vector,
     rw: Vector,
-    in_world: bool,
+    channel: int,
     gate: float,
     work: NDArray[np.float64],
     P: NDArray[np.float64],
@@ -305,7 +304,7 @@ def _use_twist(
     T = (t - s.t_ns) * 1e-9
     turned = normalised(multiply((s.q[0], s.q[1], s.q[2], s.q[3]), exponential(s.w[0] * T, s.w[1] * T, s.w[2] * T)))
     tilt = max(s.P[0, 0], s.P[1, 1], s.P[2, 2])
-    if in_world:
+    if channel == _TWIST_WORLD:
         most = max(rw[0], rw[1], rw[2]) + tilt * (angular[0] ** 2 + angular[1] ** 2 + angular[2] ** 2)
         rw = (most, most, most)
         angular = rotate(conjugate(turned), angular)
@@ -339,7 +338,7 @@ def _use_twist(
         e = linear[i] - s.v[i]
         nis_linear += e * e / (s.vv[i] + s.q_position * T + rv[i])
     fits = nis_linear <= gate
-    nis_angular = _use_rate(s, t, angular, rw, gate, fits and s.twist_off == 0, work, P, dx, K)
+    nis_angular = _use_rate(s, t, angular, rw, gate if fits and s.twist_off == 0 else -1.0, work, P, dx, K)
     nis = nis_linear + nis_angular
     if not (fits and nis_angular <= gate) or s.twist_off == 1:
         return _GATED, nis
@@ -393,21 +392,18 @@ def use_sample(
         q = (sample.angular[0], sample.angular[1], sample.angular[2], sample.angular[3])
         if s.t_ns == NO_STAMP or s.posed == 0 or t - s.t_ns > RESTART_NS:
             still = (0.0, 0.0, 0.0)
-            _start(s, c, a, q, still, still, ra, rb, t)
+            start_track(s, c, a, q, still, still, ra, rb, t)
             return _ACCEPTED, math.nan
         return _use_pose(s, c, t, sigma_t, a, q, ra, rb, gate, work, P, dx, K)
-    if sample.channel in (_TWIST_BODY, _TWIST_WORLD):
-        if s.posed == 0 or s.t_ns == NO_STAMP or t - s.t_ns > RESTART_NS:
-            return _GATED, math.nan  # nothing to compare it with, nowhere to go from
-        return _use_twist(s, t, sigma_t, a, b, ra, rb, sample.channel == _TWIST_WORLD, gate, work, P, dx, K)
-    if s.posed == 0:
+    if s.posed == 0 and sample.channel == _IMU:
         return _ACCEPTED, track_attitude(s, t, a, b)
-    if s.t_ns == NO_STAMP or t - s.t_ns > RESTART_NS:
-        return _GATED, math.nan
+    if s.posed == 0 or s.t_ns == NO_STAMP or t - s.t_ns > RESTART_NS:
+        return _GATED, math.nan  # nothing to compare it with, nowhere to go from
+    if sample.channel != _IMU:
+        return _use_twist(s, t, sigma_t, a, b, ra, rb, sample.channel, gate, work, P, dx, K)
     T = (t - s.t_ns) * 1e-9
-    nis = _use_rate(s, t, b, rb, gate, True, work, P, dx, K)
-    if not nis <= gate:
-        return _GATED, nis
-    _coast(s, T)
-    s.t_ns = t
-    return _ACCEPTED, nis
+    nis = _use_rate(s, t, b, rb, gate, work, P, dx, K)
+    if nis <= gate:
+        _coast(s, T)
+        s.t_ns = t
+    return _ACCEPTED if nis <= gate else _GATED, nis

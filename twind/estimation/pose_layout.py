@@ -32,6 +32,7 @@ SETTINGS_ROW = np.dtype(
         ("floor_ns", "i8"),  # stamp of the newest sample that the ring has let go
         ("behind", "i8"), ("behind_first_ns", "i8"), ("behind_last_ns", "i8"),  # ascending samples from before the lag
         ("resets", "i8"), ("epoch", "i8"),
+        ("inertial", "i8"),  # whether its IMU drives it: fifteen states instead of twelve
     ],
     align=True,
 )  # fmt: skip

@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from twind.estimation.compile import kernel
+from twind.estimation.inertial_kernels import use_inertial_sample
 from twind.estimation.pose_kernels import RESTART_NS, note_delta, use_sample
 from twind.estimation.pose_layout import Channel
 from twind.estimation.pose_prediction import FARTHEST_NS
@@ -100,6 +101,9 @@ def ingest_samples(
     bases: NDArray[Any],
     samples: NDArray[Any],
     snapshots: NDArray[Any],
+    driven: NDArray[Any],
+    driven_bases: NDArray[Any],
+    driven_snapshots: NDArray[Any],
     lag_ns: int,
     index: NDArray[np.int32],
     channel: NDArray[np.uint8],
@@ -115,6 +119,9 @@ def ingest_samples(
     P: NDArray[np.float64],
     dx: NDArray[np.float64],
     K: NDArray[np.float64],
+    P15: NDArray[np.float64],
+    dx15: NDArray[np.float64],
+    K15: NDArray[np.float64],
     verdict: NDArray[np.uint8],
     nis: NDArray[np.float64],
 ) -> None:
@@ -166,9 +173,13 @@ def ingest_samples(
             states[n].t_ns = NO_STAMP
             states[n].resets += 1
             bases[n] = states[n]
+            if c.inertial == 1:
+                driven_bases[n] = driven[n]
         if c.count == size:
             slot = c.head
             bases[n] = snapshots[n, slot]
+            if c.inertial == 1:
+                driven_bases[n] = driven_snapshots[n, slot]
             c.floor_ns = samples[n, slot].t_ns
             c.head = (slot + 1) % size
             c.count -= 1
@@ -181,12 +192,21 @@ def ingest_samples(
         if place < c.count:
             if place == 0:
                 states[n] = bases[n]
+                if c.inertial == 1:
+                    driven[n] = driven_bases[n]
             else:
-                states[n] = snapshots[n, (c.head + place - 1) % size]
+                slot = (c.head + place - 1) % size
+                states[n] = snapshots[n, slot]
+                if c.inertial == 1:
+                    driven[n] = driven_snapshots[n, slot]
         c.count += 1
         for k in range(place, c.count):
             slot = (c.head + k) % size
-            found, distance = use_sample(states[n], c, samples[n, slot], gate, work, P, dx, K)
+            if c.inertial == 1:
+                found, distance = use_inertial_sample(states[n], c, driven[n], samples[n, slot], gate, P15, dx15, K15)
+                driven_snapshots[n, slot] = driven[n]
+            else:
+                found, distance = use_sample(states[n], c, samples[n, slot], gate, work, P, dx, K)
             if k == place:
                 nis[m] = distance
                 if verdict[m] != _RESET:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twind.estimation.chi_square import chi_square_quantile
+from twind.estimation.inertial_kernels import INERTIAL_ROW
 from twind.estimation.pose_layout import SAMPLE_ROW, SETTINGS_ROW, STATE_ROW, Channel
 from twind.estimation.pose_prediction import predict_poses
 from twind.estimation.pose_ring import ingest_samples
@@ -51,8 +52,14 @@ class PoseBank:
         # Untouched until a body's first samples, so bodies that send no poses cost address space but no memory.
         self._samples = np.zeros((n_bodies, depth), SAMPLE_ROW)
         self._snapshots = np.zeros((n_bodies, depth), STATE_ROW)
+        self._driven, self._driven_bases = np.zeros(n_bodies, INERTIAL_ROW), np.zeros(n_bodies, INERTIAL_ROW)
+        self._driven["imu_ns"] = self._driven_bases["imu_ns"] = NO_STAMP
+        self._driven_snapshots = np.zeros((n_bodies, depth), INERTIAL_ROW)
         # Kernels allocate nothing: 3 x 3 blocks, covariance, correction and gains of the sample at hand live here.
-        self._work = (np.zeros((6, 3, 3)), np.zeros((6, 6)), np.zeros(6), np.zeros(6))
+        self._work = (
+            *(np.zeros((6, 3, 3)), np.zeros((6, 6)), np.zeros(6), np.zeros(6)),
+            *(np.zeros((15, 15)), np.zeros(15), np.zeros((2, 15))),
+        )
         self.configure(slice(None))
 
     def __repr__(self) -> str:
@@ -70,6 +77,7 @@ class PoseBank:
         velocity_std: ArrayLike = 0.05,
         rate_std: ArrayLike = 0.05,
         gyro_std: ArrayLike = 0.03,
+        inertial: ArrayLike = False,
     ) -> None:
         """Set the noise of some bodies; scalars or one value per selected row. Their state is kept.
 
@@ -83,6 +91,8 @@ class PoseBank:
             velocity_std: One sigma of a measured velocity where the message states none [m/s].
             rate_std: One sigma of the angular velocity of a twist, likewise [rad/s].
             gyro_std: One sigma of the angular rate of an IMU, bias included, likewise [rad/s].
+            inertial: Whether the IMU drives the body: fifteen states with the biases of its sensors, instead of twelve. To be
+                set before the first sample.
         """
         rows = slice(rows, rows + 1) if isinstance(rows, int) else rows
         selected = self._settings[rows]
@@ -93,6 +103,7 @@ class PoseBank:
         selected["r_velocity"] = np.square(velocity_std)
         selected["r_rate"] = np.square(rate_std)
         selected["r_gyro"] = np.square(gyro_std)
+        selected["inertial"] = inertial
         self._settings[rows] = selected
 
     def ingest(
@@ -151,7 +162,8 @@ class PoseBank:
         if row.min() < 0 or row.max() >= self.n_bodies:
             raise ValueError(f"a body is not a row of 0..{self.n_bodies - 1}")
         ingest_samples(
-            self._settings, self._states, self._bases, self._samples, self._snapshots, self._lag_ns,
+            self._settings, self._states, self._bases, self._samples, self._snapshots,
+            self._driven, self._driven_bases, self._driven_snapshots, self._lag_ns,
             row, channel, t_ns, sigma_t, skip, linear, angular, linear_var, angular_var, self._gate, *self._work,
             verdict, nis,
         )  # fmt: skip
@@ -209,6 +221,11 @@ class PoseBank:
     def epochs(self) -> NDArray[np.int64]:
         """(n_bodies,) how often the time of each body was set back. A view: copy what you keep."""
         return self._settings["epoch"]
+
+    @property
+    def imu_biases(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(n_bodies, 3) bias of the gyroscope [rad/s] and of the accelerometer [m/s^2] of inertial bodies. Views."""
+        return self._driven["gyro_bias"], self._driven["acc_bias"]
 
     @property
     def process_noise(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
