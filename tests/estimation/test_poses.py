@@ -185,6 +185,20 @@ def test_a_gap_of_any_length_leaves_the_state_finite_and_the_next_pose_is_believ
     assert angle(orientation, np.array([0.8, 0.6, 0.0, 0.0])) < 0.02
 
 
+@pytest.mark.parametrize("ratio", [1e6, 1e9, 1e12])
+def test_a_prior_far_wider_than_the_noise_leaves_every_variance_positive(poses: Any, start_ns: int, ratio: float) -> None:
+    body = poses()
+    rng = np.random.default_rng(12)
+    std = 3.0 / math.sqrt(ratio)
+    t = start_ns + 10 * MS * np.arange(500)
+    noise = rng.normal(0.0, std, (500, 3))
+    turn = quaternions(Rotation.from_rotvec(rng.normal(0.0, std, (500, 3))))
+    for k in range(500):
+        body.feed(t[k], noise[k], turn[k], position_var=std**2, rotation_var=std**2)
+        assert body.finite()
+    assert np.abs(body.predict()[0]).max() < 5.0 * std
+
+
 def test_prediction_reads_never_writes_and_never_fails(poses: Any, start_ns: int) -> None:
     body = poses()
     last = settle(body, start_ns)

@@ -184,10 +184,9 @@ def use_inertial_sample(
         ine.imu_ns = t
     fresh = s.posed == 1 and s.t_ns != NO_STAMP and t - s.t_ns <= RESTART_NS
     if not fresh:
-        if kind == _IMU and s.posed == 0:
-            return _ACCEPTED, track_attitude(s, t, a, b)
         if kind != _POSE:
-            return _GATED, math.nan
+            tracked = kind == _IMU and s.posed == 0
+            return (_ACCEPTED, track_attitude(s, t, a, b)) if tracked else (_GATED, math.nan)
         still = (0.0, 0.0, 0.0)
         start_track(s, c, a, z, still, still, ra, rb, t)
         _begin(s, ine, ra, rb)
@@ -205,9 +204,7 @@ def use_inertial_sample(
         for j in range(15):
             P[i, j] = ine.P[i, j]
     _propagate(P, s, ine, T, ACC_NOISE if held else c.q_position, GYRO_NOISE if held else c.q_rotation)
-    turned = normalised(
-        multiply((s.q[0], s.q[1], s.q[2], s.q[3]), exponential(s.w[0] * T, s.w[1] * T, s.w[2] * T))
-    )
+    turned = normalised(multiply((s.q[0], s.q[1], s.q[2], s.q[3]), exponential(s.w[0] * T, s.w[1] * T, s.w[2] * T)))
     p = (
         s.p[0] + T * (s.v[0] + 0.5 * T * push[0]),
         s.p[1] + T * (s.v[1] + 0.5 * T * push[1]),
