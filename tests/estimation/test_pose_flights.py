@@ -99,7 +99,7 @@ def fly(poses: Any, flight: Flight) -> Callable[..., Run]:
 LOGS = [("V1_01_easy", 1), ("V2_01_easy", 7)]
 
 
-@pytest.mark.parametrize("seed", [31, 32])
+@pytest.mark.parametrize("seed", [31, 32, 110])
 @pytest.mark.parametrize(("log", "every"), LOGS)
 def test_a_real_flight_with_noise_loss_silences_and_outliers_is_followed(
     fly: Callable[..., Run], log: str, every: int, seed: int

@@ -35,6 +35,7 @@ SILENCE_S, SILENCE_INTERVALS = 0.4, 4.0  # s and usual intervals: a longer one i
 MEDIAN = 2.366  # of chi-square with 3 degrees of freedom
 RIVALS = 3  # mutually consistent rejections that win
 PRIOR_SPEED, PRIOR_RATE = 3.0, 5.0  # m/s and rad/s, one sigma, of a body never seen
+KEPT_SPEED, KEPT_RATE = 1.0, 1.0  # m/s and rad/s, one sigma, by which a motion changes in a silence
 TOP_SPEED, TOP_RATE, TOP_ACCELERATION = 20.0, 40.0, 200.0  # m/s, rad/s, m/s^2 that mutually consistent samples may show
 JUDGE_SPEED, JUDGE_RATE = 0.5, 1.0  # m/s and rad/s: how well poses must know the motion before they judge a twist
 DOUBT_MEMORY = 0.9  # per twist sample
@@ -198,12 +199,19 @@ def _use_pose(
             v, w = (s.doubt_v[0], s.doubt_v[1], s.doubt_v[2]), (s.doubt_w[0], s.doubt_w[1], s.doubt_w[2])
             s.doubt_miss = _miss(s, p, t)
             reset_track(s, c, p, q, v, w, rp, rq, t)
+            for i in range(3):  # it moves about as before: were the velocity free, the gate would let the next outlier in
+                s.vv[i], s.P[3 + i, 3 + i] = KEPT_SPEED * KEPT_SPEED, KEPT_RATE * KEPT_RATE
             return _RESET, nis
         if challenge(s, p, q, rp, rq, t):
             agree = s.rivals >= RIVALS
             v = (s.rival_v[0], s.rival_v[1], s.rival_v[2]) if agree else (0.0, 0.0, 0.0)
             w = (s.rival_w[0], s.rival_w[1], s.rival_w[2]) if agree else (0.0, 0.0, 0.0)
+            between = s.interval if s.interval > 0.0 else (t - s.pose_ns) * 1e-9 / RIVALS
             reset_track(s, c, p, q, v, w, rp, rq, t)
+            if agree:  # two of them show the velocity, as well as their noise lets them
+                for i in range(3):
+                    s.vv[i] = min(s.vv[i], KEPT_SPEED * KEPT_SPEED + 2.0 * rp[i] / (between * between))
+                    s.P[3 + i, 3 + i] = min(s.P[3 + i, 3 + i], KEPT_RATE * KEPT_RATE + 2.0 * rq[i] / (between * between))
             return _RESET, nis
         return _GATED, nis
 
