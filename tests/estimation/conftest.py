@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from twind.estimation import ClockBank, JointBank, PoseBank
+from twind.estimation import Channel, ClockBank, JointBank, PoseBank
 from twind.model.time import NO_STAMP
 
 if TYPE_CHECKING:
@@ -102,18 +102,24 @@ class PoseHarness:
         skip: Any = 0,
         position_var: Any = np.nan,
         rotation_var: Any = np.nan,
+        channel: Any = Channel.POSE,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Feed M poses; return (M,) verdicts and nis."""
+        """Feed M samples, poses unless `channel` says otherwise; return (M,) verdicts and nis."""
         t = np.atleast_1d(np.asarray(t_ns, np.int64))
         count = t.size
 
         def block(value: Any, width: int) -> np.ndarray:
-            return np.full((count, width), value, np.float64)
+            given = np.zeros((count, width))
+            value = np.asarray(value, np.float64)
+            size = value.shape[-1] if value.ndim else width
+            given[:, :size] = value  # three numbers of an angular velocity leave the fourth free
+            return given
 
         verdict, nis = np.zeros(count, np.uint8), np.zeros(count)
         self.bank.ingest(
             np.zeros(count, np.int32), t, _column(sigma, count, np.float64), _column(skip, count, np.uint8),
             block(position, 3), block(orientation, 4), block(position_var, 3), block(rotation_var, 3), verdict, nis,
+            _column(channel, count, np.uint8),
         )  # fmt: skip
         return verdict, nis
 
@@ -126,7 +132,7 @@ class PoseHarness:
 
     def finite(self) -> bool:
         """Whether every number of the state is finite and every covariance positive."""
-        row = self.bank._rows[0]
+        row = self.bank._states[0]
         if row["t_ns"] == NO_STAMP:
             return True
         numbers = np.concatenate([row[name].ravel() for name in ("p", "v", "q", "w", "pp", "pv", "vv", "P")])
@@ -134,6 +140,13 @@ class PoseHarness:
             return False
         axes = row["pp"] * row["vv"] - row["pv"] ** 2
         return bool(axes.min() > 0 and np.linalg.eigvalsh(scaled(row["P"])).min() > 0)
+
+    def finite_attitude(self) -> bool:
+        """Whether what an IMU alone can tell is finite."""
+        row = self.bank._states[0]
+        return bool(
+            np.isfinite(np.concatenate([row[name].ravel() for name in ("q", "w", "gyro_q", "tilt_q", "acc_low")])).all()
+        )
 
 
 @dataclass

@@ -6,7 +6,20 @@ import numba
 import numpy as np
 import pytest
 
-from twind.estimation import clock_kernels, compile, joint_kernels, pose_kernels, quaternions, singer  # noqa: A004
+from twind.estimation import (
+    clock_kernels,
+    compile,  # noqa: A004
+    imu_attitude,
+    inertial_kernels,
+    joint_kernels,
+    pose_kernels,
+    pose_prediction,
+    pose_ring,
+    process_noise,
+    quaternions,
+    rotation_covariance,
+    singer,
+)
 
 
 def test_every_kernel_lets_other_threads_run_and_keeps_nan_checks() -> None:
@@ -18,7 +31,13 @@ def test_every_kernel_lets_other_threads_run_and_keeps_nan_checks() -> None:
         assert not kernel.targetoptions.get("parallel"), kernel
 
 
-@pytest.mark.parametrize("module", [clock_kernels, joint_kernels, pose_kernels, quaternions, singer])
+@pytest.mark.parametrize(
+    "module",
+    [
+        clock_kernels, imu_attitude, inertial_kernels, joint_kernels, pose_kernels, pose_prediction, pose_ring, process_noise,
+        quaternions, rotation_covariance, singer,
+    ],
+)  # fmt: skip
 def test_no_function_is_compiled_any_other_way(module: Any) -> None:
     compiled = [value for value in vars(module).values() if hasattr(value, "targetoptions")]
     assert compiled

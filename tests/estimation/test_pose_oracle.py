@@ -80,8 +80,9 @@ def test_the_kernel_equals_a_plain_twelve_state_filter(poses: Any, start_ns: int
     feed(0)
     prior = np.diag(np.concatenate([var[:3], np.full(3, 9.0), var[3:], np.full(3, 25.0)]))
     oracle = Reference(z[0], turn[0], prior, 4.0, 9.0)
-    row = body.bank._rows[0]
+    row = body.bank._states[0]
     for k in range(1, t.size):
+        oracle.qa, oracle.qw = float(row["q_position"]), float(row["q_rotation"])  # as adapted so far
         nis = oracle.step((t[k] - t[k - 1]) * 1e-9, z[k], turn[k], var, late)
         verdict, ours = feed(k)
         assert verdict[0] == Verdict.ACCEPTED

@@ -244,5 +244,7 @@ def test_odometry_twist_and_imu_reach_the_bodies_by_their_channels() -> None:
     assert columns.angular_var[1] == (4, 5, 6)
     assert np.isnan(columns.linear_var[2]).all()
     assert len(set(columns.stream)) == 4
-    assert way.estimators.poses.last_ns[[0, 2]].tolist() == [START, START]
+    assert way.estimators.poses.last_ns[0] == START
+    assert way.estimators.poses.last_ns[2] == columns.receive_ns[3]  # the reading without a stamp counts from its arrival
+    assert way.estimators.poses.posed.tolist() == [True, False, True]
     assert not way.refused

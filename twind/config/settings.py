@@ -64,16 +64,24 @@ class HttpSettings(SettingsModel):
 
 
 class PoseSettings(SettingsModel):
-    """Noise of pose streams, where the message states none."""
+    """Noise of pose, twist and IMU streams, where the message states none."""
 
     position_std_m: Positive = 0.005
     """One sigma of a measured position [m]."""
     rotation_std_rad: Positive = 0.01
     """One sigma of a measured rotation [rad]."""
-    acceleration_noise: Positive = 0.5
-    """Spectral density (square root) of the acceleration that the filter expects [m/s^2/sqrt(Hz)]; larger follows faster."""
+    acceleration_noise: Positive = 0.3
+    """Spectral density (square root) of the acceleration that the filter expects [m/s^2/sqrt(Hz)]; larger follows faster.
+
+    Only where adaptation starts: it chooses between 1/16 and 64 times this by what fits the body's own samples."""
     angular_acceleration_noise: Positive = 1.0
     """The same for rotation [rad/s^2/sqrt(Hz)]."""
+    velocity_std_m_s: Positive = 0.05
+    """One sigma of a measured velocity (twist) [m/s]."""
+    rate_std_rad_s: Positive = 0.05
+    """One sigma of a measured angular velocity (twist) [rad/s]."""
+    gyro_std_rad_s: Positive = 0.03
+    """One sigma of the angular rate of an IMU, its bias included [rad/s]."""
 
 
 class JointSettings(SettingsModel):

@@ -4,5 +4,6 @@ from twind.estimation.clocks import ClockBank
 from twind.estimation.joint_kernels import NO_VERDICT
 from twind.estimation.joints import JointBank
 from twind.estimation.poses import PoseBank
+from twind.model.messages import Channel
 
-__all__ = ["NO_VERDICT", "ClockBank", "JointBank", "PoseBank"]
+__all__ = ["NO_VERDICT", "Channel", "ClockBank", "JointBank", "PoseBank"]

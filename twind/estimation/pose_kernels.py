@@ -14,211 +14,144 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from twind.estimation import process_noise
 from twind.estimation.compile import kernel
-from twind.estimation.quaternions import conjugate, exponential, logarithm, multiply, normalised
+from twind.estimation.imu_attitude import track_attitude
+from twind.estimation.quaternions import conjugate, exponential, logarithm, multiply, normalised, rotate
+from twind.estimation.rotation_covariance import correct, move_tangent, propagate, quadratic
 from twind.model.estimates import Verdict
+from twind.model.messages import Channel
 from twind.model.time import NO_STAMP
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from twind.estimation.quaternions import Quaternion, Vector
 
-POSE_ROW = np.dtype(
-    [
-        ("t_ns", "i8"),  # stamp of the newest sample used; NO_STAMP before the first
-        ("p", "f8", (3,)), ("v", "f8", (3,)), ("q", "f8", (4,)), ("w", "f8", (3,)),
-        ("pp", "f8", (3,)), ("pv", "f8", (3,)), ("vv", "f8", (3,)),  # covariance per world axis
-        ("P", "f8", (6, 6)),  # covariance of (theta, w), body frame
-        ("r_position", "f8"), ("r_rotation", "f8"),  # variances where the message states none
-        ("q_position", "f8"), ("q_rotation", "f8"),  # spectral densities of the accelerations
-        ("rival_t", "i8"), ("rival_p", "f8", (3,)), ("rival_q", "f8", (4,)),  # newest of the rejected that agree
-        ("rival_v", "f8", (3,)), ("rival_w", "f8", (3,)),
-        ("rivals", "i8"),  # how many of them
-        ("behind", "i8"),  # samples in a row that are far older than the state
-        ("resets", "i8"),
-    ],
-    align=True,
-)  # fmt: skip
-
-LARGEST = 1e9  # m; beyond it a number is no measurement
-FARTHEST_NS = 2**62  # stamps beyond it could overflow a difference
 RESTART_NS = 2_000_000_000  # a silence after which the old motion says nothing
+PATIENCE_NS = 1_000_000_000  # poses are never refused for longer than this
+SILENCE_S, SILENCE_INTERVALS = 0.4, 4.0  # s and usual intervals: a longer one is a silence
+MEDIAN = 2.366  # of chi-square with 3 degrees of freedom
 RIVALS = 3  # mutually consistent rejections that win
-BEHIND = 10  # samples in a row from long ago: time itself was set back
 PRIOR_SPEED, PRIOR_RATE = 3.0, 5.0  # m/s and rad/s, one sigma, of a body never seen
+KEPT_SPEED, KEPT_RATE = 1.0, 1.0  # m/s and rad/s, one sigma, by which a motion changes in a silence
 TOP_SPEED, TOP_RATE, TOP_ACCELERATION = 20.0, 40.0, 200.0  # m/s, rad/s, m/s^2 that mutually consistent samples may show
+JUDGE_SPEED, JUDGE_RATE = 0.5, 1.0  # m/s and rad/s: how well poses must know the motion before they judge a twist
+DOUBT_MEMORY = 0.9  # per twist sample
+DOUBTED, TRUSTED = 0.6, 0.2  # share of contradicting velocities that disables the channel, and that enables it again
 
 _ACCEPTED, _GATED, _RESET = int(Verdict.ACCEPTED), int(Verdict.GATED), int(Verdict.RESET)
-_DUPLICATE, _TOO_OLD, _FUTURE, _NOT_FINITE = (
-    int(Verdict.DUPLICATE), int(Verdict.TOO_OLD), int(Verdict.FUTURE), int(Verdict.NOT_FINITE),
-)  # fmt: skip
+_POSE, _TWIST_WORLD, _IMU = int(Channel.POSE), int(Channel.TWIST_WORLD), int(Channel.IMU)
 
 
 @kernel
-def _product(out: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64]) -> None:
-    """Write a b of 3 x 3 matrices to `out`, which must be neither."""
+def start_track(s: Any, c: Any, p: Vector, q: Quaternion, v: Vector, w: Vector, rp: Vector, rq: Vector, t: int) -> None:
+    """Begin a new track: the pose is known, the motion hardly."""
+    if s.posed == 0:
+        process_noise.prepare(s.likelihood[0])
+        process_noise.prepare(s.likelihood[1])
+        s.q_position, s.q_rotation = c.q_position, c.q_rotation
+        s.posed = 1
+    s.t_ns = s.pose_ns = t
+    s.P[:, :] = 0.0
     for i in range(3):
-        for j in range(3):
-            out[i, j] = a[i, 0] * b[0, j] + a[i, 1] * b[1, j] + a[i, 2] * b[2, j]
+        s.p[i], s.v[i], s.w[i] = p[i], v[i], w[i]
+        s.pp[i], s.pv[i], s.vv[i] = rp[i], 0.0, PRIOR_SPEED * PRIOR_SPEED
+        s.P[i, i], s.P[3 + i, 3 + i] = rq[i], PRIOR_RATE * PRIOR_RATE
+        s.vote_p[i] = p[i]
+    s.q[0], s.q[1], s.q[2], s.q[3] = q
+    s.vote_q[0], s.vote_q[1], s.vote_q[2], s.vote_q[3] = q
+    process_noise.restart(s.offset[0], s.rate[0], s.spread[0], v, rp[0], PRIOR_SPEED * PRIOR_SPEED)
+    process_noise.restart(s.offset[1], s.rate[1], s.spread[1], w, rq[0], PRIOR_RATE * PRIOR_RATE)
+    s.rivals = s.refused = 0
 
 
 @kernel
-def _product_transposed(out: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64]) -> None:
-    """Write a b' of 3 x 3 matrices to `out`, which must be neither."""
+def note_delta(s: Any, p: Vector, q: Quaternion) -> None:
+    """Note by how much a new pose differs from the state that it overrules: shift in the world, turn in the old body frame."""
     for i in range(3):
-        for j in range(3):
-            out[i, j] = a[i, 0] * b[j, 0] + a[i, 1] * b[j, 1] + a[i, 2] * b[j, 2]
+        s.delta_p[i] = p[i] - s.p[i]
+    turn = normalised(multiply(conjugate((s.q[0], s.q[1], s.q[2], s.q[3])), q))
+    s.delta_q[0], s.delta_q[1], s.delta_q[2], s.delta_q[3] = turn
 
 
 @kernel
-def _transition(A: NDArray[np.float64], B: NDArray[np.float64], x: float, y: float, z: float, T: float) -> None:
-    """Write Exp(-phi) to A and Jr(phi) T to B, for the rotation vector phi = (x, y, z) of one step."""
-    square = x * x + y * y + z * z
-    if square < 1e-8:
-        s, c, d = 1.0 - square / 6.0, 0.5 - square / 24.0, 1.0 / 6.0 - square / 120.0
-    else:
-        angle = math.sqrt(square)
-        s, c = math.sin(angle) / angle, (1.0 - math.cos(angle)) / square
-        d = (1.0 - s) / square
-    # Exp(-phi) = I - s [phi]x + c [phi]x^2,  Jr(phi) = I - c [phi]x + d [phi]x^2  (Sola eqs. 78 and 183)
-    for first, second, out, scale in ((s, c, A, 1.0), (c, d, B, T)):
-        out[0, 0] = scale * (1.0 - second * (y * y + z * z))
-        out[1, 1] = scale * (1.0 - second * (x * x + z * z))
-        out[2, 2] = scale * (1.0 - second * (x * x + y * y))
-        out[0, 1], out[1, 0] = scale * (first * z + second * x * y), scale * (-first * z + second * x * y)
-        out[0, 2], out[2, 0] = scale * (-first * y + second * x * z), scale * (first * y + second * x * z)
-        out[1, 2], out[2, 1] = scale * (first * x + second * y * z), scale * (-first * x + second * y * z)
+def reset_track(s: Any, c: Any, p: Vector, q: Quaternion, v: Vector, w: Vector, rp: Vector, rq: Vector, t: int) -> None:
+    """Begin anew in spite of the state, and note what that changed."""
+    note_delta(s, p, q)
+    start_track(s, c, p, q, v, w, rp, rq, t)
+    s.resets += 1
 
 
 @kernel
-def _propagate(P: NDArray[np.float64], row: Any, T: float, work: NDArray[np.float64]) -> None:
-    """Write the covariance of (theta, w) after T [s] to P (6, 6)."""
-    A, B, C, N = work[0], work[1], work[2], work[3]
-    _transition(A, B, row.w[0] * T, row.w[1] * T, row.w[2] * T, T)
-    old = row.P
-    _product(N, A, old[:3, 3:])
-    _product(C, B, old[3:, 3:])
-    for i in range(3):
-        for j in range(3):
-            N[i, j] += C[i, j]  # A N + B W
-    _product(C, A, old[:3, :3])
-    _product(work[4], B, old[3:, :3])
-    for i in range(3):
-        for j in range(3):
-            C[i, j] += work[4, i, j]  # A M + B N'
-    _product_transposed(work[4], C, A)
-    _product_transposed(work[5], N, B)
-    q = row.q_rotation
-    for i in range(3):
-        for j in range(i, 3):
-            P[i, j] = P[j, i] = work[4, i, j] + work[5, i, j]
-            P[3 + i, 3 + j] = P[3 + j, 3 + i] = old[3 + i, 3 + j]
-        for j in range(3):
-            P[i, 3 + j] = P[3 + j, i] = N[i, j]
-    for i in range(3):
-        P[i, i] += q * T * T * T / 3.0
-        P[i, 3 + i] += q * T * T / 2.0
-        P[3 + i, i] = P[i, 3 + i]
-        P[3 + i, 3 + i] += q * T
-
-
-@kernel
-def _quadratic(P: NDArray[np.float64], r: Vector, y: Vector) -> float:
-    """Compute y' (P[:3, :3] + diag(r))^-1 y by Cholesky; NaN when the matrix is not positive."""
-    l00 = math.sqrt(P[0, 0] + r[0])
-    l10, l20 = P[1, 0] / l00, P[2, 0] / l00
-    l11 = math.sqrt(P[1, 1] + r[1] - l10 * l10)
-    l21 = (P[2, 1] - l20 * l10) / l11
-    l22 = math.sqrt(P[2, 2] + r[2] - l20 * l20 - l21 * l21)
-    a = y[0] / l00
-    b = (y[1] - l10 * a) / l11
-    c = (y[2] - l20 * a - l21 * b) / l22
-    return float(a * a + b * b + c * c)
-
-
-@kernel
-def _correct(P: NDArray[np.float64], r: Vector, y: Vector, dx: NDArray[np.float64], K: NDArray[np.float64]) -> None:
-    """Apply three scalar measurements of theta to P in Joseph form; add the correction of (theta, w) to `dx`."""
-    for i in range(3):
-        s = P[i, i] + r[i]
-        for a in range(6):
-            K[0, a] = P[a, i] / s
-            K[1, a] = P[a, i]
-        e = y[i] - dx[i]
-        pii = P[i, i]
-        for a in range(6):
-            dx[a] += K[0, a] * e
-            left = K[1, a] - K[0, a] * pii  # ((I - K H) P) H'
-            for b in range(a, 6):
-                P[a, b] += K[0, a] * r[i] * K[0, b] - K[0, a] * K[1, b] - left * K[0, b]
-                P[b, a] = P[a, b]
-
-
-@kernel
-def _reset(P: NDArray[np.float64], x: float, y: float, z: float, work: NDArray[np.float64]) -> None:
-    """Move P to the tangent space after an injected rotation: G P G', G = I - [dtheta]x / 2 (Sola eqs. 286, 287)."""
-    G = work[0]
-    G[0, 0] = G[1, 1] = G[2, 2] = 1.0
-    G[0, 1], G[1, 0] = 0.5 * z, -0.5 * z
-    G[0, 2], G[2, 0] = -0.5 * y, 0.5 * y
-    G[1, 2], G[2, 1] = 0.5 * x, -0.5 * x
-    _product(work[1], G, P[:3, :3])
-    _product_transposed(work[2], work[1], G)
-    _product(work[3], G, P[:3, 3:])
-    for i in range(3):
-        for j in range(3):
-            P[i, 3 + j] = P[3 + j, i] = work[3, i, j]
-        for j in range(i, 3):
-            P[i, j] = P[j, i] = work[2, i, j]
-
-
-@kernel
-def _start(row: Any, p: Vector, q: Quaternion, rp: Vector, rq: Vector, t: int) -> None:
-    """Begin a new track: the pose is known, the motion is not."""
-    row.t_ns = t
-    row.P[:, :] = 0.0
-    for i in range(3):
-        row.p[i], row.v[i], row.w[i] = p[i], 0.0, 0.0
-        row.pp[i], row.pv[i], row.vv[i] = rp[i], 0.0, PRIOR_SPEED * PRIOR_SPEED
-        row.P[i, i], row.P[3 + i, 3 + i] = rq[i], PRIOR_RATE * PRIOR_RATE
-    row.q[0], row.q[1], row.q[2], row.q[3] = q
-    row.rivals = 0
-    row.behind = 0
-
-
-@kernel
-def _challenge(row: Any, p: Vector, q: Quaternion, t: int) -> bool:
+def challenge(s: Any, p: Vector, q: Quaternion, rp: Vector, rq: Vector, t: int) -> bool:
     """Note a gated sample; say whether it completes enough rejections that agree with each other to overrule the state."""
     agrees = False
-    if row.rivals > 0:
-        dt = (t - row.rival_t) * 1e-9
-        if dt <= 0.0:
-            return False
-        noise = 6.0 * math.sqrt(row.r_position)
-        v = ((p[0] - row.rival_p[0]) / dt, (p[1] - row.rival_p[1]) / dt, (p[2] - row.rival_p[2]) / dt)
-        turn = logarithm(multiply(conjugate((row.rival_q[0], row.rival_q[1], row.rival_q[2], row.rival_q[3])), q))
+    if s.rivals > 0:
+        dt = (t - s.rival_t) * 1e-9
+        noise = 6.0 * math.sqrt(max(rp[0], rp[1], rp[2]))
+        v = ((p[0] - s.rival_p[0]) / dt, (p[1] - s.rival_p[1]) / dt, (p[2] - s.rival_p[2]) / dt)
+        turn = logarithm(multiply(conjugate((s.rival_q[0], s.rival_q[1], s.rival_q[2], s.rival_q[3])), q))
         moved, turned = math.sqrt(v[0] ** 2 + v[1] ** 2 + v[2] ** 2) * dt, math.sqrt(turn[0] ** 2 + turn[1] ** 2 + turn[2] ** 2)
         agrees = dt * 1e9 < RESTART_NS and moved <= TOP_SPEED * dt + noise
-        agrees = agrees and turned <= TOP_RATE * dt + 6.0 * math.sqrt(row.r_rotation)
-        if agrees and row.rivals > 1:
-            change = math.sqrt((v[0] - row.rival_v[0]) ** 2 + (v[1] - row.rival_v[1]) ** 2 + (v[2] - row.rival_v[2]) ** 2)
+        agrees = agrees and turned <= TOP_RATE * dt + 6.0 * math.sqrt(max(rq[0], rq[1], rq[2]))
+        if agrees and s.rivals > 1:
+            change = math.sqrt((v[0] - s.rival_v[0]) ** 2 + (v[1] - s.rival_v[1]) ** 2 + (v[2] - s.rival_v[2]) ** 2)
             agrees = change * dt <= TOP_ACCELERATION * dt * dt + 4.0 * noise
         for i in range(3):
-            row.rival_v[i], row.rival_w[i] = v[i], turn[i] / dt
-    row.rivals = row.rivals + 1 if agrees else 1
-    row.rival_t = t
+            s.rival_v[i], s.rival_w[i] = v[i], turn[i] / dt
+    else:
+        for i in range(3):
+            s.rival_v[i] = s.rival_w[i] = 0.0
+    s.rivals = s.rivals + 1 if agrees else 1
+    s.refused += 1
+    s.rival_t = t
     for i in range(3):
-        row.rival_p[i] = p[i]
-    row.rival_q[0], row.rival_q[1], row.rival_q[2], row.rival_q[3] = q
-    return bool(row.rivals >= RIVALS)
+        s.rival_p[i] = p[i]
+    s.rival_q[0], s.rival_q[1], s.rival_q[2], s.rival_q[3] = q
+    tired = t - s.pose_ns > PATIENCE_NS and s.refused >= RIVALS
+    return bool(s.rivals >= RIVALS or tired)
 
 
 @kernel
-def _measure(
-    row: Any,
+def _confirmed(s: Any, p: Vector, rp: Vector, t: int) -> bool:
+    """Say whether a pose is where a body could have gone from the newest pose that was refused."""
+    if s.rivals == 0:
+        return False
+    dt = (t - s.rival_t) * 1e-9
+    moved = speed = 0.0
+    for i in range(3):
+        moved += (p[i] - s.rival_p[i]) ** 2
+        speed += s.v[i] ** 2
+    return bool(math.sqrt(moved) <= (PRIOR_SPEED + math.sqrt(speed)) * dt + 6.0 * math.sqrt(max(rp[0], rp[1], rp[2])))
+
+
+@kernel
+def _miss(s: Any, p: Vector, t: int) -> float:
+    """Measure how far a pose is from where the motion before the silence led [m]."""
+    dt = (t - s.doubt_ns) * 1e-9
+    miss = 0.0
+    for i in range(3):
+        miss += (p[i] - s.doubt_p[i] - dt * s.doubt_v[i]) ** 2
+    return math.sqrt(miss)
+
+
+@kernel
+def _position_nis(s: Any, p: Vector, rp: Vector, q: float, late: float, T: float) -> float:
+    """Compare a position with its prediction; `late` is the variance of the stamp [s^2]."""
+    nis = 0.0
+    for i in range(3):
+        pp = s.pp[i] + T * (2.0 * s.pv[i] + T * s.vv[i]) + q * T * T * T / 3.0
+        e = p[i] - s.p[i] - T * s.v[i]
+        nis += e * e / (pp + rp[i] + late * (s.v[i] ** 2 + s.vv[i] + q * T))
+    return nis
+
+
+@kernel
+def _use_pose(
+    s: Any,
+    c: Any,
     t: int,
     sigma_t: float,
     p: Vector,
@@ -231,171 +164,254 @@ def _measure(
     dx: NDArray[np.float64],
     K: NDArray[np.float64],
 ) -> tuple[int, float]:
-    """Predict to the sample, gate it and update with it; the state changes only when the sample is used."""
-    T = (t - row.t_ns) * 1e-9
-    _propagate(P, row, T, work)
-    turned = multiply((row.q[0], row.q[1], row.q[2], row.q[3]), exponential(row.w[0] * T, row.w[1] * T, row.w[2] * T))
+    """Predict to the pose, gate it and update with it; the state changes only when the pose is used."""
+    T = (t - s.t_ns) * 1e-9
+    turned = multiply((s.q[0], s.q[1], s.q[2], s.q[3]), exponential(s.w[0] * T, s.w[1] * T, s.w[2] * T))
     y = logarithm(normalised(multiply(conjugate(turned), q)))
     late = sigma_t * sigma_t  # a stamp that is off by dt puts the sample off by v dt
-    rq = (
-        rq[0] + late * (row.w[0] ** 2 + P[3, 3]),
-        rq[1] + late * (row.w[1] ** 2 + P[4, 4]),
-        rq[2] + late * (row.w[2] ** 2 + P[5, 5]),
+    qp, qr = s.q_position, s.q_rotation
+    propagate(P, s.P, s.w, qr, T, work)
+    r = (
+        rq[0] + late * (s.w[0] ** 2 + P[3, 3]),
+        rq[1] + late * (s.w[1] ** 2 + P[4, 4]),
+        rq[2] + late * (s.w[2] ** 2 + P[5, 5]),
     )
-    nis_rotation = _quadratic(P, rq, y)
-    nis_position = 0.0
-    qp = row.q_position
-    for i in range(3):
-        pp = row.pp[i] + T * (2.0 * row.pv[i] + T * row.vv[i]) + qp * T * T * T / 3.0
-        vv = row.vv[i] + qp * T
-        e = p[i] - row.p[i] - T * row.v[i]
-        nis_position += e * e / (pp + rp[i] + late * (row.v[i] ** 2 + vv))
+    nis_position, nis_rotation = _position_nis(s, p, rp, qp, late, T), quadratic(P, 0, r, y)
     nis = nis_position + nis_rotation
-    if not (nis_position <= gate and nis_rotation <= gate):
-        if _challenge(row, p, q, t):
-            v = (row.rival_v[0], row.rival_v[1], row.rival_v[2])
-            w = (row.rival_w[0], row.rival_w[1], row.rival_w[2])
-            _start(row, p, q, rp, rq, t)
+    since = (t - s.pose_ns) * 1e-9
+    believed = nis_position <= gate and nis_rotation <= gate
+    if believed:
+        s.doubted = 0
+        if since > SILENCE_S and since > SILENCE_INTERVALS * s.interval and nis_position > MEDIAN:
+            # After a silence the gate is so wide that it tells nothing: used, but easily overruled by the next.
+            s.doubted, s.doubt_ns = 1, s.t_ns
             for i in range(3):
-                row.v[i], row.w[i] = v[i], w[i]
-            row.resets += 1
+                s.doubt_p[i], s.doubt_v[i], s.doubt_w[i] = s.p[i], s.v[i], s.w[i]
+            s.doubt_miss = _miss(s, p, t)
+    else:
+        # A body that starts to move outruns the noise that its past chose: more noise may explain the pose.
+        boost = process_noise.STEP if s.refused == 0 else process_noise.STEP * process_noise.STEP
+        qp, qr = qp * boost, qr * boost
+        propagate(P, s.P, s.w, qr, T, work)
+        believed = _position_nis(s, p, rp, qp, late, T) <= gate and quadratic(P, 0, r, y) <= gate
+    if not believed:
+        if s.doubted and (_confirmed(s, p, rp, t) or _miss(s, p, t) < s.doubt_miss):
+            v, w = (s.doubt_v[0], s.doubt_v[1], s.doubt_v[2]), (s.doubt_w[0], s.doubt_w[1], s.doubt_w[2])
+            s.doubt_miss = _miss(s, p, t)
+            reset_track(s, c, p, q, v, w, rp, rq, t)
+            for i in range(3):  # it moves about as before: were the velocity free, the gate would let the next outlier in
+                s.vv[i], s.P[3 + i, 3 + i] = KEPT_SPEED * KEPT_SPEED, KEPT_RATE * KEPT_RATE
+            return _RESET, nis
+        if challenge(s, p, q, rp, rq, t):
+            agree = s.rivals >= RIVALS
+            v = (s.rival_v[0], s.rival_v[1], s.rival_v[2]) if agree else (0.0, 0.0, 0.0)
+            w = (s.rival_w[0], s.rival_w[1], s.rival_w[2]) if agree else (0.0, 0.0, 0.0)
+            between = s.interval if s.interval > 0.0 else (t - s.pose_ns) * 1e-9 / RIVALS
+            reset_track(s, c, p, q, v, w, rp, rq, t)
+            if agree:  # two of them show the velocity, as well as their noise lets them
+                for i in range(3):
+                    s.vv[i] = min(s.vv[i], KEPT_SPEED * KEPT_SPEED + 2.0 * rp[i] / (between * between))
+                    s.P[3 + i, 3 + i] = min(s.P[3 + i, 3 + i], KEPT_RATE * KEPT_RATE + 2.0 * rq[i] / (between * between))
             return _RESET, nis
         return _GATED, nis
 
+    rate = logarithm(normalised(multiply(conjugate((s.vote_q[0], s.vote_q[1], s.vote_q[2], s.vote_q[3])), q)))
+    step = (p[0] - s.vote_p[0], p[1] - s.vote_p[1], p[2] - s.vote_p[2])
+    noise = (rp[0] + rp[1] + rp[2]) / 3.0 + late * (s.v[0] ** 2 + s.v[1] ** 2 + s.v[2] ** 2) / 3.0
+    s.q_position = process_noise.vote(s.likelihood[0], s.offset[0], s.rate[0], s.spread[0], since, step, noise, c.q_position)
+    s.q_rotation = process_noise.vote(
+        s.likelihood[1], s.offset[1], s.rate[1], s.spread[1], since, rate, (r[0] + r[1] + r[2]) / 3.0, c.q_rotation
+    )
     for i in range(3):  # each world axis on its own
-        pv = row.pv[i] + T * row.vv[i] + qp * T * T / 2.0
-        pp = row.pp[i] + T * (2.0 * row.pv[i] + T * row.vv[i]) + qp * T * T * T / 3.0
-        vv = row.vv[i] + qp * T
-        r = rp[i] + late * (row.v[i] ** 2 + vv)
-        s = pp + r
-        k0, k1 = pp / s, pv / s
-        predicted = row.p[i] + T * row.v[i]
+        pv = s.pv[i] + T * s.vv[i] + qp * T * T / 2.0
+        pp = s.pp[i] + T * (2.0 * s.pv[i] + T * s.vv[i]) + qp * T * T * T / 3.0
+        vv = s.vv[i] + qp * T
+        r_axis = rp[i] + late * (s.v[i] ** 2 + vv)
+        total = pp + r_axis
+        k0, k1 = pp / total, pv / total
+        predicted = s.p[i] + T * s.v[i]
         e = p[i] - predicted
-        row.p[i] = predicted + k0 * e
-        row.v[i] += k1 * e
-        c = 1.0 - k0
-        row.pp[i] = c * c * pp + r * k0 * k0
-        row.pv[i] = c * (pv - k1 * pp) + r * k0 * k1
-        row.vv[i] = vv - k1 * pv - k1 * (pv - k1 * pp) + r * k1 * k1
+        s.p[i] = predicted + k0 * e
+        s.v[i] += k1 * e
+        left = r_axis / total
+        s.pp[i] = left * left * pp + r_axis * k0 * k0
+        s.pv[i] = left * (pv - k1 * pp) + r_axis * k0 * k1
+        s.vv[i] = vv - k1 * pv - k1 * (pv - k1 * pp) + r_axis * k1 * k1
+        s.vote_p[i] = p[i]
+    s.vote_q[0], s.vote_q[1], s.vote_q[2], s.vote_q[3] = q
 
     dx[:] = 0.0
-    _correct(P, rq, y, dx, K)
-    _reset(P, dx[0], dx[1], dx[2], work)
-    new = normalised(multiply(turned, exponential(dx[0], dx[1], dx[2])))
-    row.q[0], row.q[1], row.q[2], row.q[3] = new
-    for i in range(3):
-        row.w[i] += dx[3 + i]
-    for a in range(6):
-        for b in range(6):
-            row.P[a, b] = P[a, b]
-    row.t_ns = t
-    row.rivals = 0
-    row.behind = 0
+    correct(P, 0, r, y, dx, K)
+    _inject(s, turned, P, dx, work)
+    s.interval = since if s.interval == 0.0 else 0.7 * s.interval + 0.3 * min(since, SILENCE_INTERVALS * s.interval)
+    s.t_ns = s.pose_ns = t
+    s.rivals = s.refused = 0
     return _ACCEPTED, nis
 
 
 @kernel
-def _stated(variance: float, default: float) -> float:
-    """Honour a variance that the message states when it can be one."""
-    return variance if 1e-12 <= variance <= 1e6 else default
+def _inject(s: Any, q: Quaternion, P: NDArray[np.float64], dx: NDArray[np.float64], work: NDArray[np.float64]) -> None:
+    """Make predicted orientation, covariance and correction the state."""
+    move_tangent(P, dx[0], dx[1], dx[2], work)
+    s.q[0], s.q[1], s.q[2], s.q[3] = normalised(multiply(q, exponential(dx[0], dx[1], dx[2])))
+    for i in range(3):
+        s.w[i] += dx[3 + i]
+    for a in range(6):
+        for b in range(6):
+            s.P[a, b] = P[a, b]
 
 
 @kernel
-def ingest_poses(
-    rows: NDArray[Any],
-    index: NDArray[np.int32],
-    t_ns: NDArray[np.int64],
-    sigma_t: NDArray[np.float64],
-    skip: NDArray[np.uint8],
-    position: NDArray[np.float64],
-    orientation: NDArray[np.float64],
-    position_var: NDArray[np.float64],
-    rotation_var: NDArray[np.float64],
+def _use_rate(
+    s: Any,
+    t: int,
+    z: Vector,
+    r: Vector,
     gate: float,
     work: NDArray[np.float64],
     P: NDArray[np.float64],
     dx: NDArray[np.float64],
     K: NDArray[np.float64],
-    verdict: NDArray[np.uint8],
-    nis: NDArray[np.float64],
-) -> None:
-    """Use M poses in order of arrival; see `PoseBank.ingest` for the columns."""
-    for m in range(index.shape[0]):
-        nis[m] = math.nan
-        verdict[m] = skip[m]
-        if skip[m] != _ACCEPTED:
-            continue
-        row = rows[index[m]]
-        t = t_ns[m]
-        p = (position[m, 0], position[m, 1], position[m, 2])
-        q = (orientation[m, 0], orientation[m, 1], orientation[m, 2], orientation[m, 3])
-        norm = q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3]
-        # NaN fails every comparison; a quaternion far from unit length has lost its direction to rounding.
-        if not (abs(p[0]) <= LARGEST and abs(p[1]) <= LARGEST and abs(p[2]) <= LARGEST and 1e-12 <= norm <= 1e12):
-            verdict[m] = _NOT_FINITE
-            continue
-        if t > FARTHEST_NS or t < -FARTHEST_NS:
-            verdict[m] = _FUTURE if t > 0 else _TOO_OLD
-            continue
-        q = normalised(q)
-        rp = (
-            _stated(position_var[m, 0], row.r_position),
-            _stated(position_var[m, 1], row.r_position),
-            _stated(position_var[m, 2], row.r_position),
-        )
-        rq = (
-            _stated(rotation_var[m, 0], row.r_rotation),
-            _stated(rotation_var[m, 1], row.r_rotation),
-            _stated(rotation_var[m, 2], row.r_rotation),
-        )
-        if row.t_ns == NO_STAMP or t - row.t_ns > RESTART_NS:
-            _start(row, p, q, rp, rq, t)
-        elif t == row.t_ns:
-            verdict[m] = _DUPLICATE
-        elif t < row.t_ns:
-            verdict[m] = _TOO_OLD
-            row.behind = row.behind + 1 if row.t_ns - t > RESTART_NS else 0
-            if row.behind >= BEHIND:
-                _start(row, p, q, rp, rq, t)
-                row.resets += 1
-                verdict[m] = _RESET
-        else:
-            sigma = min(sigma_t[m], 1e3) if sigma_t[m] > 0.0 else 0.0
-            verdict[m], nis[m] = _measure(row, t, sigma, p, q, rp, rq, gate, work, P, dx, K)
+) -> float:
+    """Compare a body rate with its prediction, use it if its distance is within the gate, and return that distance."""
+    T = (t - s.t_ns) * 1e-9
+    propagate(P, s.P, s.w, s.q_rotation, T, work)
+    y = (z[0] - s.w[0], z[1] - s.w[1], z[2] - s.w[2])
+    nis = quadratic(P, 3, r, y)
+    if nis <= gate:
+        turned = multiply((s.q[0], s.q[1], s.q[2], s.q[3]), exponential(s.w[0] * T, s.w[1] * T, s.w[2] * T))
+        dx[:] = 0.0
+        correct(P, 3, r, y, dx, K)
+        _inject(s, turned, P, dx, work)
+    return nis
 
 
 @kernel
-def predict_poses(
-    rows: NDArray[Any],
-    target_ns: NDArray[np.int64],
-    coast_ns: int,
-    position: NDArray[np.float64],
-    orientation: NDArray[np.float64],
-    position_std: NDArray[np.float64],
-    rotation_std: NDArray[np.float64],
-) -> None:
-    """Predict every body to its target without touching its state; see `PoseBank.predict`."""
-    for n in range(rows.shape[0]):
-        row = rows[n]
-        if row.t_ns == NO_STAMP:
-            position[n, 0] = position[n, 1] = position[n, 2] = 0.0
-            orientation[n, 0], orientation[n, 1], orientation[n, 2], orientation[n, 3] = 1.0, 0.0, 0.0, 0.0
-            position_std[n] = rotation_std[n] = math.inf
-            continue
-        target = row.t_ns if target_ns[n] == NO_STAMP else min(max(target_ns[n], -FARTHEST_NS), FARTHEST_NS)
-        dt = max(target - row.t_ns, -coast_ns)
-        T = dt * 1e-9
-        moving = min(dt, coast_ns) * 1e-9
-        near = noise = 0.0
+def _use_twist(
+    s: Any,
+    t: int,
+    sigma_t: float,
+    linear: Vector,
+    angular: Vector,
+    rv: Vector,
+    rw: Vector,
+    channel: int,
+    gate: float,
+    work: NDArray[np.float64],
+    P: NDArray[np.float64],
+    dx: NDArray[np.float64],
+    K: NDArray[np.float64],
+) -> tuple[int, float]:
+    """Gate a velocity and update with it; velocities that keep contradicting the poses are left out until they agree again.
+
+    They are compared with the motion that the poses alone show, which the votes on the process noise know.
+
+    What is measured along the other frame's axes is turned by the estimated orientation. The uncertainty of that turn is
+    added to its noise, and the noise is taken as equal in all directions, its largest: that keeps the blocks apart.
+    """
+    T = (t - s.t_ns) * 1e-9
+    turned = normalised(multiply((s.q[0], s.q[1], s.q[2], s.q[3]), exponential(s.w[0] * T, s.w[1] * T, s.w[2] * T)))
+    tilt = max(s.P[0, 0], s.P[1, 1], s.P[2, 2])
+    if channel == _TWIST_WORLD:
+        most = max(rw[0], rw[1], rw[2]) + tilt * (angular[0] ** 2 + angular[1] ** 2 + angular[2] ** 2)
+        rw = (most, most, most)
+        angular = rotate(conjugate(turned), angular)
+    else:
+        most = max(rv[0], rv[1], rv[2]) + tilt * (linear[0] ** 2 + linear[1] ** 2 + linear[2] ** 2)
+        rv = (most, most, most)
+        linear = rotate(turned, linear)
+    rv = (rv[0] + sigma_t * s.q_position, rv[1] + sigma_t * s.q_position, rv[2] + sigma_t * s.q_position)
+    rw = (rw[0] + sigma_t * s.q_rotation, rw[1] + sigma_t * s.q_rotation, rw[2] + sigma_t * s.q_rotation)
+    if t - s.pose_ns < PATIENCE_NS:
+        first, second = process_noise.best(s.likelihood[0]), process_noise.best(s.likelihood[1])
+        since = (t - s.pose_ns) * 1e-9
+        v_var = s.spread[0, first, 2] + s.q_position * since
+        w_var = s.spread[1, second, 2] + s.q_rotation * since
+        if v_var > JUDGE_SPEED * JUDGE_SPEED or w_var > JUDGE_RATE * JUDGE_RATE:
+            return _GATED, math.nan  # the poses do not tell yet how it moves
+        far_v = far_w = 0.0
         for i in range(3):
-            position[n, i] = row.p[i] + moving * row.v[i]
-            near += row.pp[i] + T * (2.0 * row.pv[i] + T * row.vv[i])
-            noise += row.P[i, i] + T * (2.0 * row.P[i, 3 + i] + T * row.P[3 + i, 3 + i])
-        q = multiply(
-            (row.q[0], row.q[1], row.q[2], row.q[3]),
-            exponential(row.w[0] * moving, row.w[1] * moving, row.w[2] * moving),
-        )
-        orientation[n, 0], orientation[n, 1], orientation[n, 2], orientation[n, 3] = normalised(q)
-        grown = abs(T * T * T) / 3.0
-        position_std[n] = math.sqrt(max(near / 3.0 + row.q_position * grown, 0.0))
-        rotation_std[n] = math.sqrt(max(noise / 3.0 + row.q_rotation * grown, 0.0))
+            far_v += (linear[i] - s.rate[0, first, i]) ** 2 / (v_var + rv[i])
+            far_w += (angular[i] - s.rate[1, second, i]) ** 2 / (w_var + rw[i])
+        lies = not (far_v <= gate and far_w <= gate)
+        s.twist_doubt = DOUBT_MEMORY * s.twist_doubt + ((1.0 - DOUBT_MEMORY) if lies else 0.0)
+        if s.twist_doubt > DOUBTED:
+            s.twist_off = 1
+        elif s.twist_doubt < TRUSTED:
+            s.twist_off = 0
+        if lies:
+            return _GATED, far_v + far_w
+    nis_linear = 0.0
+    for i in range(3):
+        e = linear[i] - s.v[i]
+        nis_linear += e * e / (s.vv[i] + s.q_position * T + rv[i])
+    fits = nis_linear <= gate
+    nis_angular = _use_rate(s, t, angular, rw, gate if fits and s.twist_off == 0 else -1.0, work, P, dx, K)
+    nis = nis_linear + nis_angular
+    if not (fits and nis_angular <= gate) or s.twist_off == 1:
+        return _GATED, nis
+    for i in range(3):
+        predicted = s.p[i] + T * s.v[i]
+        pv = s.pv[i] + T * s.vv[i] + s.q_position * T * T / 2.0
+        pp = s.pp[i] + T * (2.0 * s.pv[i] + T * s.vv[i]) + s.q_position * T * T * T / 3.0
+        vv = s.vv[i] + s.q_position * T
+        total = vv + rv[i]
+        k0, k1 = pv / total, vv / total
+        e = linear[i] - s.v[i]
+        s.p[i] = predicted + k0 * e
+        s.v[i] += k1 * e
+        left = rv[i] / total
+        s.pp[i] = pp - k0 * pv - k0 * (pv - k0 * vv) + rv[i] * k0 * k0
+        s.pv[i] = left * (pv - k0 * vv) + rv[i] * k0 * k1
+        s.vv[i] = left * left * vv + rv[i] * k1 * k1
+    s.t_ns = t
+    return _ACCEPTED, nis
+
+
+@kernel
+def _coast(s: Any, T: float) -> None:
+    """Carry position and its covariance over T [s]."""
+    q = s.q_position
+    for i in range(3):
+        s.p[i] += T * s.v[i]
+        s.pp[i] += T * (2.0 * s.pv[i] + T * s.vv[i]) + q * T * T * T / 3.0
+        s.pv[i] += T * s.vv[i] + q * T * T / 2.0
+        s.vv[i] += q * T
+
+
+@kernel
+def use_sample(
+    s: Any,
+    c: Any,
+    sample: Any,
+    gate: float,
+    work: NDArray[np.float64],
+    P: NDArray[np.float64],
+    dx: NDArray[np.float64],
+    K: NDArray[np.float64],
+) -> tuple[int, float]:
+    """Use one sample, not older than the state, of a body with settings `c`; return its verdict and distance."""
+    t, sigma_t = sample.t_ns, sample.sigma_t
+    a = (sample.linear[0], sample.linear[1], sample.linear[2])
+    b = (sample.angular[0], sample.angular[1], sample.angular[2])
+    ra = (sample.linear_var[0], sample.linear_var[1], sample.linear_var[2])
+    rb = (sample.angular_var[0], sample.angular_var[1], sample.angular_var[2])
+    if sample.channel == _POSE:
+        q = (sample.angular[0], sample.angular[1], sample.angular[2], sample.angular[3])
+        if s.t_ns == NO_STAMP or s.posed == 0 or t - s.t_ns > RESTART_NS:
+            still = (0.0, 0.0, 0.0)
+            start_track(s, c, a, q, still, still, ra, rb, t)
+            return _ACCEPTED, math.nan
+        return _use_pose(s, c, t, sigma_t, a, q, ra, rb, gate, work, P, dx, K)
+    if s.posed == 0 and sample.channel == _IMU:
+        return _ACCEPTED, track_attitude(s, t, a, b)
+    if s.posed == 0 or s.t_ns == NO_STAMP or t - s.t_ns > RESTART_NS:
+        return _GATED, math.nan  # nothing to compare it with, nowhere to go from
+    if sample.channel != _IMU:
+        return _use_twist(s, t, sigma_t, a, b, ra, rb, sample.channel, gate, work, P, dx, K)
+    T = (t - s.t_ns) * 1e-9
+    nis = _use_rate(s, t, b, rb, gate, work, P, dx, K)
+    if nis <= gate:
+        _coast(s, T)
+        s.t_ns = t
+    return _ACCEPTED if nis <= gate else _GATED, nis

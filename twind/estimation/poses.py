@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twind.estimation.chi_square import chi_square_quantile
-from twind.estimation.pose_kernels import POSE_ROW, ingest_poses, predict_poses
-from twind.model.estimates import Verdict
+from twind.estimation.inertial_kernels import INERTIAL_ROW
+from twind.estimation.pose_layout import SAMPLE_ROW, SETTINGS_ROW, STATE_ROW
+from twind.estimation.pose_prediction import predict_poses
+from twind.estimation.pose_ring import ingest_samples
 from twind.model.messages import Channel
 from twind.model.time import NO_STAMP
 
@@ -24,22 +26,46 @@ class PoseBank:
         n_bodies: Rows of the bank.
         gate: Confidence of the chi-square gate over position and rotation together.
         coast_ns: How far beyond its newest sample a body is predicted before it is held [ns].
+        lag_ns: How much older than the newest sample of its body a sample may be and still count [ns].
+        depth: Samples remembered per body, so that late ones can be replayed: lag times rate, summed over its channels.
     """
 
-    def __init__(self, n_bodies: int, *, gate: float = 0.999, coast_ns: int = 500_000_000) -> None:
+    def __init__(
+        self,
+        n_bodies: int,
+        *,
+        gate: float = 0.999,
+        coast_ns: int = 500_000_000,
+        lag_ns: int = 200_000_000,
+        depth: int = 48,
+    ) -> None:
         self.n_bodies = n_bodies
         # Position and rotation have a gate each, three degrees of freedom; an honest sample passes both with this confidence.
         self._gate = chi_square_quantile(math.sqrt(gate), 3)
         self._coast_ns = coast_ns
-        self._rows = np.zeros(n_bodies, POSE_ROW)
-        self._rows["t_ns"] = NO_STAMP
+        self._lag_ns = lag_ns
+        self._settings = np.zeros(n_bodies, SETTINGS_ROW)
+        self._settings["floor_ns"] = NO_STAMP
+        self._states = np.zeros(n_bodies, STATE_ROW)
+        self._states["t_ns"] = NO_STAMP
+        self._states["q"][:, 0] = self._states["delta_q"][:, 0] = 1.0
+        self._bases = self._states.copy()
+        # Untouched until a body's first samples, so bodies that send no poses cost address space but no memory.
+        self._samples = np.zeros((n_bodies, depth), SAMPLE_ROW)
+        self._snapshots = np.zeros((n_bodies, depth), STATE_ROW)
+        self._driven, self._driven_bases = np.zeros(n_bodies, INERTIAL_ROW), np.zeros(n_bodies, INERTIAL_ROW)
+        self._driven["imu_ns"] = self._driven_bases["imu_ns"] = NO_STAMP
+        self._driven_snapshots = np.zeros((n_bodies, depth), INERTIAL_ROW)
         # Kernels allocate nothing: 3 x 3 blocks, covariance, correction and gains of the sample at hand live here.
-        self._work = (np.zeros((6, 3, 3)), np.zeros((6, 6)), np.zeros(6), np.zeros((2, 6)))
+        self._work = (
+            *(np.zeros((6, 3, 3)), np.zeros((6, 6)), np.zeros(6), np.zeros(6)),
+            *(np.zeros((15, 15)), np.zeros(15), np.zeros((2, 15))),
+        )
         self.configure(slice(None))
 
     def __repr__(self) -> str:
         """Show size and how many bodies have been seen."""
-        return f"<PoseBank {int(np.count_nonzero(self._rows['t_ns'] != NO_STAMP))}/{self.n_bodies} bodies seen>"
+        return f"<PoseBank {int(np.count_nonzero(self._states['t_ns'] != NO_STAMP))}/{self.n_bodies} bodies seen>"
 
     def configure(
         self,
@@ -47,8 +73,12 @@ class PoseBank:
         *,
         position_std: ArrayLike = 0.005,
         rotation_std: ArrayLike = 0.01,
-        acceleration_noise: ArrayLike = 0.5,
+        acceleration_noise: ArrayLike = 0.3,
         angular_acceleration_noise: ArrayLike = 1.0,
+        velocity_std: ArrayLike = 0.05,
+        rate_std: ArrayLike = 0.05,
+        gyro_std: ArrayLike = 0.03,
+        inertial: ArrayLike = False,
     ) -> None:
         """Set the noise of some bodies; scalars or one value per selected row. Their state is kept.
 
@@ -56,16 +86,26 @@ class PoseBank:
             rows: Which bodies.
             position_std: One sigma of a measured position where the message states none [m].
             rotation_std: One sigma of a measured rotation where the message states none [rad].
-            acceleration_noise: Square root of the acceleration's spectral density [m/s^2/sqrt(Hz)].
+            acceleration_noise: Square root of the acceleration's spectral density [m/s^2/sqrt(Hz)]. The centre of the
+                candidates that adaptation chooses from: 1/16 to 64 times it.
             angular_acceleration_noise: The same for rotation [rad/s^2/sqrt(Hz)].
+            velocity_std: One sigma of a measured velocity where the message states none [m/s].
+            rate_std: One sigma of the angular velocity of a twist, likewise [rad/s].
+            gyro_std: One sigma of the angular rate of an IMU, bias included, likewise [rad/s].
+            inertial: Whether the IMU drives the body: fifteen states with the biases of its sensors, instead of twelve. To be
+                set before the first sample.
         """
         rows = slice(rows, rows + 1) if isinstance(rows, int) else rows
-        selected = self._rows[rows]
+        selected = self._settings[rows]
         selected["r_position"] = np.square(position_std)
         selected["r_rotation"] = np.square(rotation_std)
         selected["q_position"] = np.square(acceleration_noise)
         selected["q_rotation"] = np.square(angular_acceleration_noise)
-        self._rows[rows] = selected
+        selected["r_velocity"] = np.square(velocity_std)
+        selected["r_rate"] = np.square(rate_std)
+        selected["r_gyro"] = np.square(gyro_std)
+        selected["inertial"] = inertial
+        self._settings[rows] = selected
 
     def ingest(
         self,
@@ -73,28 +113,40 @@ class PoseBank:
         t_ns: NDArray[np.int64],
         sigma_t: NDArray[np.float64],
         skip: NDArray[np.uint8],
-        position: NDArray[np.float64],
-        orientation: NDArray[np.float64],
-        position_var: NDArray[np.float64],
-        rotation_var: NDArray[np.float64],
+        linear: NDArray[np.float64],
+        angular: NDArray[np.float64],
+        linear_var: NDArray[np.float64],
+        angular_var: NDArray[np.float64],
         verdict: NDArray[np.uint8],
         nis: NDArray[np.float64],
         channel: NDArray[np.uint8] | None = None,
     ) -> None:
-        """Use M poses, in order of arrival.
+        """Use M samples, in order of arrival, which need not be the order of their stamps.
+
+        What the columns hold depends on the channel of the sample:
+
+        | channel | linear | angular | linear_var | angular_var |
+        |---|---|---|---|---|
+        | `POSE` | position in the world [m] | body-to-world quaternion (w, x, y, z), any length and sign | m^2 | rad^2 |
+        | `TWIST_BODY`, `TWIST_WORLD` | velocity [m/s] | angular velocity [rad/s] and an unused number | m^2/s^2 | rad^2/s^2 |
+        | `IMU` | specific force [m/s^2] | angular rate [rad/s] and an unused number | unused | rad^2/s^2 |
+
+        Variances are along the axes of what they belong to, those of a rotation along the body's. One that is NaN, zero or
+        absurd is replaced by the configured one.
 
         Args:
             row: (M,) which body each is about.
             t_ns: (M,) stamps in the daemon's clock [ns].
             sigma_t: (M,) one sigma of those stamps [s].
             skip: (M,) the clock's `Verdict`; a message that was not accepted keeps it.
-            position: (M, 3) world positions [m].
-            orientation: (M, 4) body-to-world quaternions (w, x, y, z), of any length and sign.
-            position_var: (M, 3) variances [m^2]; NaN, zero or absurd: as configured.
-            rotation_var: (M, 3) variances [rad^2], likewise.
-            verdict: (M,) out: `Verdict`.
-            nis: (M,) out: normalised innovation squared, 6 degrees of freedom; NaN where there was nothing to compare with.
-            channel: (M,) `Channel` of each; all poses when absent. Anything else is `GATED`: not used yet.
+            linear: (M, 3).
+            angular: (M, 4).
+            linear_var: (M, 3).
+            angular_var: (M, 3).
+            verdict: (M,) out: `Verdict`. A velocity without a pose before it is `GATED`.
+            nis: (M,) out: normalised innovation squared, 6 degrees of freedom (3 for an IMU); NaN where there was nothing to
+                compare with.
+            channel: (M,) `Channel` of each; all poses when absent.
 
         Raises:
             ValueError: The columns differ in length, or a row is not one of the bank's.
@@ -102,18 +154,19 @@ class PoseBank:
         n = row.shape[0]
         if n == 0:
             return
-        if {len(column) for column in (t_ns, sigma_t, skip, position, orientation, position_var, rotation_var)} != {n}:
-            raise ValueError(f"not every column has {n} entries, one per pose")
-        widths = [column.shape[1:] for column in (position, orientation, position_var, rotation_var)]
+        channel = np.full(n, Channel.POSE, np.uint8) if channel is None else channel
+        if {len(column) for column in (t_ns, sigma_t, skip, linear, angular, linear_var, angular_var, channel)} != {n}:
+            raise ValueError(f"not every column has {n} entries, one per sample")
+        widths = [column.shape[1:] for column in (linear, angular, linear_var, angular_var)]
         if min(verdict.shape[0], nis.shape[0]) < n or widths != [(3,), (4,), (3,), (3,)]:
-            raise ValueError(f"pose columns have 3, 4, 3 and 3 numbers a row, not {widths}")
+            raise ValueError(f"sample columns have 3, 4, 3 and 3 numbers a row, not {widths}")
         if row.min() < 0 or row.max() >= self.n_bodies:
             raise ValueError(f"a body is not a row of 0..{self.n_bodies - 1}")
-        if channel is not None and channel.any():
-            skip = np.where((channel == Channel.POSE) | (skip != Verdict.ACCEPTED), skip, Verdict.GATED).astype(np.uint8)
-        ingest_poses(
-            self._rows, row, t_ns, sigma_t, skip, position, orientation, position_var, rotation_var, self._gate,
-            *self._work, verdict, nis,
+        ingest_samples(
+            self._settings, self._states, self._bases, self._samples, self._snapshots,
+            self._driven, self._driven_bases, self._driven_snapshots, self._lag_ns,
+            row, channel, t_ns, sigma_t, skip, linear, angular, linear_var, angular_var, self._gate, *self._work,
+            verdict, nis,
         )  # fmt: skip
 
     def predict(
@@ -143,17 +196,42 @@ class PoseBank:
         shapes = [column.shape for column in (target_ns, position, orientation, position_std, rotation_std)]
         if shapes != [(n,), (n, 3), (n, 4), (n,), (n,)]:
             raise ValueError(f"every column needs {n} entries")
-        predict_poses(self._rows, target_ns, self._coast_ns, position, orientation, position_std, rotation_std)
+        predict_poses(self._states, target_ns, self._coast_ns, position, orientation, position_std, rotation_std)
 
     @property
     def last_ns(self) -> NDArray[np.int64]:
         """(n_bodies,) stamp of the newest sample used [ns], `NO_STAMP` before the first. A view: copy what you keep."""
-        return self._rows["t_ns"]
+        return self._states["t_ns"]
+
+    @property
+    def posed(self) -> NDArray[np.int64]:
+        """(n_bodies,) 1 where a pose was used, 0 where at most the attitude is known. A view: copy what you keep."""
+        return self._states["posed"]
 
     @property
     def resets(self) -> NDArray[np.int64]:
-        """(n_bodies,) how often each body was re-initialised after consistent rejections. A view: copy what you keep."""
-        return self._rows["resets"]
+        """(n_bodies,) how often each body was re-initialised against its state. A view: copy what you keep."""
+        return self._settings["resets"]
+
+    @property
+    def reset_delta(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(n_bodies, 3) shift [m] and (n_bodies, 4) turn, in the body frame before it, of the newest reset. Views."""
+        return self._states["delta_p"], self._states["delta_q"]
+
+    @property
+    def epochs(self) -> NDArray[np.int64]:
+        """(n_bodies,) how often the time of each body was set back. A view: copy what you keep."""
+        return self._settings["epoch"]
+
+    @property
+    def imu_biases(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(n_bodies, 3) bias of the gyroscope [rad/s] and of the accelerometer [m/s^2] of inertial bodies. Views."""
+        return self._driven["gyro_bias"], self._driven["acc_bias"]
+
+    @property
+    def process_noise(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(n_bodies,) spectral densities in use: of acceleration [m^2/s^3] and angular acceleration [rad^2/s^3]. Views."""
+        return self._states["q_position"], self._states["q_rotation"]
 
     def warm_up(self) -> None:
         """Compile every kernel this bank uses, without touching its state."""

@@ -107,7 +107,12 @@ class Estimators:
             future_ns=ms_to_ns(settings.clock.future_ms),
         )
         self.joints = JointBank(topology.n_joints, gate=settings.gate, coast_ns=ms_to_ns(settings.coast_ms))
-        self.poses = PoseBank(self._n_entities, gate=settings.gate, coast_ns=ms_to_ns(settings.coast_ms))
+        self.poses = PoseBank(
+            self._n_entities,
+            gate=settings.gate,
+            coast_ns=ms_to_ns(settings.coast_ms),
+            lag_ns=ms_to_ns(settings.lag_ms),
+        )
         self._configure(settings)
         owner = np.repeat(np.arange(len(topology.robots)), np.diff(topology.first_joint))
         self._owner: Ints = owner.astype(np.int64)
@@ -125,6 +130,9 @@ class Estimators:
                 rotation_std=poses.rotation_std_rad,
                 acceleration_noise=poses.acceleration_noise,
                 angular_acceleration_noise=poses.angular_acceleration_noise,
+                velocity_std=poses.velocity_std_m_s,
+                rate_std=poses.rate_std_rad_s,
+                gyro_std=poses.gyro_std_rad_s,
             )
         for robot, first in zip(self._topology.robots, self._topology.first_joint, strict=False):
             own = settings.overrides.get(robot.id)
@@ -270,7 +278,7 @@ class Estimators:
             body_orientation=body_orientation,
             position_std=position_std,
             rotation_std=rotation_std,
-            posed=(self.poses.last_ns != NO_STAMP).astype(np.uint8),
+            posed=self.poses.posed.astype(np.uint8),
         )
 
 

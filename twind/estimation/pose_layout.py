@@ -1,0 +1,61 @@
+"""What the pose bank keeps per body: settings, state, and the samples of the last moments."""
+
+from __future__ import annotations
+
+import numpy as np
+
+LEVELS = 6
+"""Process noises that compete for each of position and rotation."""
+
+SETTINGS_ROW = np.dtype(
+    [
+        ("r_position", "f8"), ("r_rotation", "f8"),  # variances where the message states none
+        ("r_velocity", "f8"), ("r_rate", "f8"), ("r_gyro", "f8"),
+        ("q_position", "f8"), ("q_rotation", "f8"),  # spectral densities of the accelerations, as configured
+        ("head", "i8"), ("count", "i8"),  # of the ring of samples
+        ("floor_ns", "i8"),  # stamp of the newest sample that the ring has let go
+        ("behind", "i8"), ("behind_first_ns", "i8"), ("behind_last_ns", "i8"),  # ascending samples from before the lag
+        ("resets", "i8"), ("epoch", "i8"),
+        ("inertial", "i8"),  # whether its IMU drives it: fifteen states instead of twelve
+    ],
+    align=True,
+)  # fmt: skip
+
+STATE_ROW = np.dtype(
+    [
+        ("t_ns", "i8"),  # stamp of the newest sample used; NO_STAMP before the first
+        ("posed", "i8"),  # whether a pose was ever used; before, only the attitude may be known
+        ("p", "f8", (3,)), ("v", "f8", (3,)), ("q", "f8", (4,)), ("w", "f8", (3,)),
+        ("pp", "f8", (3,)), ("pv", "f8", (3,)), ("vv", "f8", (3,)),  # covariance per world axis
+        ("P", "f8", (6, 6)),  # covariance of (theta, w), body frame
+        ("q_position", "f8"), ("q_rotation", "f8"),  # spectral densities in use
+        # One vote per process noise, for position and for rotation: log likelihood, path and covariance of a small filter.
+        ("pose_ns", "i8"), ("interval", "f8"),  # stamp of the newest pose used, usual time between two [s]
+        ("vote_p", "f8", (3,)), ("vote_q", "f8", (4,)),
+        ("likelihood", "f4", (2, LEVELS)), ("offset", "f4", (2, LEVELS, 3)),
+        ("rate", "f4", (2, LEVELS, 3)), ("spread", "f4", (2, LEVELS, 3)),
+        ("rival_t", "i8"), ("rival_p", "f8", (3,)), ("rival_q", "f8", (4,)),  # newest of the rejected that agree
+        ("rival_v", "f8", (3,)), ("rival_w", "f8", (3,)),
+        ("rivals", "i8"), ("refused", "i8"),  # how many of them; how many poses were refused in a row
+        # A pose after a silence is doubted until the next agrees: where the body was before it, and how far it went from there.
+        ("doubted", "i8"), ("doubt_ns", "i8"), ("doubt_miss", "f8"),
+        ("doubt_p", "f8", (3,)), ("doubt_v", "f8", (3,)), ("doubt_w", "f8", (3,)),
+        ("twist_doubt", "f8"), ("twist_off", "i8"),  # share of velocities that contradict the poses; whether they are left out
+        # Attitude from the IMU alone; see `imu_attitude`.
+        ("gyro_q", "f8", (4,)), ("tilt_q", "f8", (4,)), ("bias", "f8", (3,)), ("heading_var", "f8"),
+        ("acc_in", "f8", (3,)), ("acc_low", "f8", (3,)), ("acc_slope", "f8", (3,)),
+        ("averaged", "i8"), ("averaged_s", "f8"),
+        ("still_gyro", "f8", (3,)), ("still_acc", "f8", (3,)), ("still_s", "f8"),
+        ("resets", "i8"), ("delta_p", "f8", (3,)), ("delta_q", "f8", (4,)),  # what the newest reset changed
+    ],
+    align=True,
+)  # fmt: skip
+
+SAMPLE_ROW = np.dtype(
+    [
+        ("t_ns", "i8"), ("channel", "i8"), ("sigma_t", "f8"),
+        ("linear", "f8", (3,)), ("angular", "f8", (4,)),
+        ("linear_var", "f8", (3,)), ("angular_var", "f8", (3,)),
+    ],
+    align=True,
+)  # fmt: skip

@@ -1,0 +1,216 @@
+"""Samples in any order: a ring of the last ones per body, each with the state after it; a late one is replayed into place.
+
+The state is a function of the sorted samples alone, so that the order of arrival within the lag does not matter.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from twind.estimation.compile import kernel
+from twind.estimation.inertial_kernels import use_inertial_sample
+from twind.estimation.pose_kernels import RESTART_NS, note_delta, use_sample
+from twind.estimation.pose_prediction import FARTHEST_NS
+from twind.estimation.quaternions import normalised
+from twind.model.estimates import Verdict
+from twind.model.messages import Channel
+from twind.model.time import NO_STAMP
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LARGEST = 1e9  # m; beyond it a number is no measurement
+BEHIND, BEHIND_NS = 10, 500_000_000  # ascending samples from before the lag, over so long: time itself was set back
+
+_ACCEPTED, _RESET = int(Verdict.ACCEPTED), int(Verdict.RESET)
+_DUPLICATE, _TOO_OLD, _FUTURE, _NOT_FINITE = (
+    int(Verdict.DUPLICATE), int(Verdict.TOO_OLD), int(Verdict.FUTURE), int(Verdict.NOT_FINITE),
+)  # fmt: skip
+_POSE, _TWIST_BODY, _TWIST_WORLD, _IMU = (
+    int(Channel.POSE), int(Channel.TWIST_BODY), int(Channel.TWIST_WORLD), int(Channel.IMU),
+)  # fmt: skip
+
+
+@kernel
+def _stated(variance: float, default: float) -> float:
+    """Honour a variance that the message states when it can be one."""
+    return variance if 1e-12 <= variance <= 1e6 else default
+
+
+@kernel
+def _plausible(linear: NDArray[np.float64], angular: NDArray[np.float64], channel: int) -> bool:
+    """Say whether a sample can be a measurement; NaN fails every comparison."""
+    for i in range(3):
+        if not abs(linear[i]) <= LARGEST:
+            return False
+    if channel == _POSE:  # a quaternion far from unit length has lost its direction to rounding
+        norm = angular[0] * angular[0] + angular[1] * angular[1] + angular[2] * angular[2] + angular[3] * angular[3]
+        return bool(1e-12 <= norm <= 1e12)
+    for i in range(3):
+        if not abs(angular[i]) <= LARGEST:
+            return False
+    return channel in (_TWIST_BODY, _TWIST_WORLD, _IMU)
+
+
+@kernel
+def _write(
+    sample: Any,
+    c: Any,
+    t: int,
+    channel: int,
+    sigma_t: float,
+    linear: NDArray[np.float64],
+    angular: NDArray[np.float64],
+    linear_var: NDArray[np.float64],
+    angular_var: NDArray[np.float64],
+) -> None:
+    """Put one sample into the ring, with the variances that will be used."""
+    sample.t_ns, sample.channel = t, channel
+    sample.sigma_t = min(sigma_t, 1e3) if sigma_t > 0.0 else 0.0
+    first, second = c.r_position, c.r_rotation
+    if channel == _POSE:
+        q = normalised((angular[0], angular[1], angular[2], angular[3]))
+        sample.angular[0], sample.angular[1], sample.angular[2], sample.angular[3] = q
+    else:
+        first, second = c.r_velocity, c.r_gyro if channel == _IMU else c.r_rate
+        sample.angular[3] = 0.0
+        for i in range(3):
+            sample.angular[i] = angular[i]
+    for i in range(3):
+        sample.linear[i] = linear[i]
+        sample.linear_var[i] = _stated(linear_var[i], first)
+        sample.angular_var[i] = _stated(angular_var[i], second)
+
+
+@kernel
+def _set_back(c: Any, t: int, newest: int) -> bool:
+    """Note a sample from before the lag; say whether so many ascend there that time itself was set back."""
+    if c.behind == 0 or t <= c.behind_last_ns:
+        c.behind, c.behind_first_ns = 0, t
+    c.behind += 1
+    c.behind_last_ns = t
+    return bool(c.behind >= BEHIND and (newest - t > RESTART_NS or t - c.behind_first_ns >= BEHIND_NS))
+
+
+@kernel
+def ingest_samples(
+    settings: NDArray[Any],
+    states: NDArray[Any],
+    bases: NDArray[Any],
+    samples: NDArray[Any],
+    snapshots: NDArray[Any],
+    driven: NDArray[Any],
+    driven_bases: NDArray[Any],
+    driven_snapshots: NDArray[Any],
+    lag_ns: int,
+    index: NDArray[np.int32],
+    channel: NDArray[np.uint8],
+    t_ns: NDArray[np.int64],
+    sigma_t: NDArray[np.float64],
+    skip: NDArray[np.uint8],
+    linear: NDArray[np.float64],
+    angular: NDArray[np.float64],
+    linear_var: NDArray[np.float64],
+    angular_var: NDArray[np.float64],
+    gate: float,
+    work: NDArray[np.float64],
+    P: NDArray[np.float64],
+    dx: NDArray[np.float64],
+    K: NDArray[np.float64],
+    P15: NDArray[np.float64],
+    dx15: NDArray[np.float64],
+    K15: NDArray[np.float64],
+    verdict: NDArray[np.uint8],
+    nis: NDArray[np.float64],
+) -> None:
+    """Use M samples in order of arrival; see `PoseBank.ingest` for the columns."""
+    size = samples.shape[1]
+    for m in range(index.shape[0]):
+        nis[m] = math.nan
+        verdict[m] = skip[m]
+        if skip[m] != _ACCEPTED:
+            continue
+        n, t, kind = index[m], t_ns[m], channel[m]
+        if not _plausible(linear[m], angular[m], kind):
+            verdict[m] = _NOT_FINITE
+            continue
+        if t > FARTHEST_NS or t < -FARTHEST_NS:
+            verdict[m] = _FUTURE if t > 0 else _TOO_OLD
+            continue
+        c = settings[n]
+        place = c.count
+        if c.count > 0:
+            newest = samples[n, (c.head + c.count - 1) % size].t_ns
+            if t < newest - lag_ns or t <= c.floor_ns:
+                verdict[m] = _TOO_OLD
+                if not _set_back(c, t, newest):
+                    continue
+                c.count = place = 0
+                c.floor_ns = NO_STAMP
+                c.epoch += 1
+                verdict[m] = _RESET
+            else:
+                while place > 0:
+                    other = samples[n, (c.head + place - 1) % size]
+                    if other.t_ns < t or (other.t_ns == t and other.channel < kind):
+                        break
+                    place -= 1
+                if place < c.count:
+                    other = samples[n, (c.head + place) % size]
+                    if other.t_ns == t and other.channel == kind:
+                        verdict[m] = _DUPLICATE
+                        continue
+                if place == 0 and c.count == size:  # the ring is too short to replay from here
+                    verdict[m] = _TOO_OLD
+                    continue
+        c.behind = 0
+        before = states[n].resets
+        if verdict[m] == _RESET:  # the past that follows is another one; what was learned of the body stays
+            if kind == _POSE:
+                note_delta(states[n], linear[m], normalised((angular[m, 0], angular[m, 1], angular[m, 2], angular[m, 3])))
+            states[n].t_ns = NO_STAMP
+            states[n].resets += 1
+            bases[n] = states[n]
+            if c.inertial == 1:
+                driven_bases[n] = driven[n]
+        if c.count == size:
+            slot = c.head
+            bases[n] = snapshots[n, slot]
+            if c.inertial == 1:
+                driven_bases[n] = driven_snapshots[n, slot]
+            c.floor_ns = samples[n, slot].t_ns
+            c.head = (slot + 1) % size
+            c.count -= 1
+            place -= 1
+        for k in range(c.count, place, -1):
+            samples[n, (c.head + k) % size] = samples[n, (c.head + k - 1) % size]
+        _write(
+            samples[n, (c.head + place) % size], c, t, kind, sigma_t[m], linear[m], angular[m], linear_var[m], angular_var[m]
+        )
+        if place < c.count:
+            if place == 0:
+                states[n] = bases[n]
+                if c.inertial == 1:
+                    driven[n] = driven_bases[n]
+            else:
+                slot = (c.head + place - 1) % size
+                states[n] = snapshots[n, slot]
+                if c.inertial == 1:
+                    driven[n] = driven_snapshots[n, slot]
+        c.count += 1
+        for k in range(place, c.count):
+            slot = (c.head + k) % size
+            if c.inertial == 1:
+                found, distance = use_inertial_sample(states[n], c, driven[n], samples[n, slot], gate, P15, dx15, K15)
+                driven_snapshots[n, slot] = driven[n]
+            else:
+                found, distance = use_sample(states[n], c, samples[n, slot], gate, work, P, dx, K)
+            if k == place:
+                nis[m] = distance
+                if verdict[m] != _RESET:
+                    verdict[m] = found
+            snapshots[n, slot] = states[n]
+        if states[n].resets > before:
+            c.resets += states[n].resets - before
