@@ -6,7 +6,26 @@ import numba
 import numpy as np
 import pytest
 
-from twind.estimation import clock_kernels, compile, joint_kernels, pose_kernels, quaternions, singer  # noqa: A004
+from twind.estimation import (
+    clock_kernels,
+    compile,  # noqa: A004
+    joint_channels,
+    joint_choice,
+    joint_frozen,
+    joint_kernels,
+    joint_lanes,
+    joint_order,
+    joint_rest,
+    joint_track,
+    pose_kernels,
+    quaternions,
+    singer,
+)
+
+MODULES = [
+    clock_kernels, joint_channels, joint_choice, joint_frozen, joint_kernels, joint_lanes, joint_order, joint_rest, joint_track,
+    pose_kernels, quaternions, singer,
+]  # fmt: skip
 
 
 def test_every_kernel_lets_other_threads_run_and_keeps_nan_checks() -> None:
@@ -14,11 +33,11 @@ def test_every_kernel_lets_other_threads_run_and_keeps_nan_checks() -> None:
     for kernel in compile.KERNELS:
         assert kernel.targetoptions["nogil"] is True, kernel
         assert kernel.targetoptions["error_model"] == "numpy", kernel
-        assert not kernel.targetoptions.get("fastmath"), kernel
+        assert kernel.targetoptions.get("fastmath") == {"contract"}, kernel
         assert not kernel.targetoptions.get("parallel"), kernel
 
 
-@pytest.mark.parametrize("module", [clock_kernels, joint_kernels, pose_kernels, quaternions, singer])
+@pytest.mark.parametrize("module", MODULES)
 def test_no_function_is_compiled_any_other_way(module: Any) -> None:
     compiled = [value for value in vars(module).values() if hasattr(value, "targetoptions")]
     assert compiled

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from twind.config.settings import EstimationSettings
+    from twind.config.settings import EstimationSettings, JointNoise
     from twind.model.topology import Topology
     from twind.runtime.columns import JointColumns, PoseColumns
 
@@ -76,7 +76,12 @@ class Estimators:
             max_skew=settings.clock.max_skew_ppm * 1e-6,
             future_ns=ms_to_ns(settings.clock.future_ms),
         )
-        self.joints = JointBank(topology.n_joints, gate=settings.gate, coast_ns=ms_to_ns(settings.coast_ms))
+        self.joints = JointBank(
+            topology.n_joints,
+            gate=settings.gate,
+            coast_ns=ms_to_ns(settings.coast_ms),
+            lag_ns=ms_to_ns(settings.lag_ms),
+        )
         self.poses = PoseBank(self._n_entities, gate=settings.gate, coast_ns=ms_to_ns(settings.coast_ms))
         self._configure(settings)
         owner = np.repeat(np.arange(len(topology.robots)), np.diff(topology.first_joint))
@@ -97,17 +102,24 @@ class Estimators:
             )
         for robot, first in zip(self._topology.robots, self._topology.first_joint, strict=False):
             own = settings.overrides.get(robot.id)
-            joints = _over(settings.joints, None if own is None else own.joints)
+            of_robot = _over(settings.joints, None if own is None else own.joints)
             for offset, joint in enumerate(robot.joints):
                 linear = joint.kind is JointKind.PRISMATIC
+                turn = math.tau if joint.kind is JointKind.CONTINUOUS else 0.0
+                noise: JointNoise = of_robot
+                for names in (settings.joints.names, of_robot.names):
+                    noise = _over(noise, names.get(joint.name))
                 self.joints.configure(
                     first + offset,
-                    position_std=joints.position_std_m if linear else joints.position_std_rad,
-                    jerk_noise=joints.jerk_noise_m if linear else joints.jerk_noise,
-                    tau_s=joints.acceleration_tau_s,
-                    stamp_std_s=joints.stamp_std_ms * 1e-3,
-                    modulus=2 * math.pi if joint.kind is JointKind.CONTINUOUS else 0.0,
+                    position_std=noise.position_std_m if linear else noise.position_std_rad,
+                    jerk_noise=noise.jerk_noise_m if linear else noise.jerk_noise,
+                    adapt=noise.adapt,
+                    model=noise.model,
+                    tau_s=noise.acceleration_tau_s,
+                    stamp_std_s=noise.stamp_std_ms * 1e-3,
+                    modulus=turn if noise.wraps_rad is None else noise.wraps_rad,
                     velocity_limit=joint.velocity_limit,
+                    velocity_std=noise.velocity_std if noise.use_velocity else math.nan,
                     rest=joint.rest,
                 )
 
@@ -219,6 +231,6 @@ class Estimators:
 _S = TypeVar("_S", bound=SettingsModel)
 
 
-def _over(base: _S, own: _S | None) -> _S:
+def _over(base: _S, own: SettingsModel | None) -> _S:
     """Return what is set for all, with what one entity sets for itself in its place."""
     return base if own is None else base.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
