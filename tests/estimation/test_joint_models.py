@@ -82,7 +82,7 @@ def test_a_fast_pendulum_is_predicted_almost_as_by_the_best_fixed_filter(
     ],
 )
 def test_a_slow_arm_is_predicted_almost_as_by_the_best_fixed_filter(
-    joints: Any, start_ns: int, rate: int, quantum: float, noise: float, jitter: float, size: float, pace: float, bar: float
+    joints: Any, start_ns: int, *, rate: int, quantum: float, noise: float, jitter: float, size: float, pace: float, bar: float
 ) -> None:
     rng = np.random.default_rng(1)
     hz, phase, width = rng.uniform(0.05, pace, 6), rng.uniform(0.0, 6.3, 6), 0.5 * size * rng.uniform(0.2, 1.0, 6)

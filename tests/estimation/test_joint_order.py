@@ -35,8 +35,9 @@ def test_any_order_within_the_lag_ends_like_the_sorted_log(
     dirty[bad] = rng.uniform(-6.0, 6.0, int(bad.sum()))
     order = shuffled(t, rng, LAG)
     sorted_run, mixed = joints(2), joints(2)
-    sorted_run.feed(t, dirty)
-    verdict, _ = mixed.feed(t[order], dirty[order])
+    sigma = rng.uniform(0.0, 1e-3, t.size)
+    sorted_run.feed(t, dirty, sigma=sigma)
+    verdict, _ = mixed.feed(t[order], dirty[order], sigma=sigma[order])
     assert (verdict == Verdict.DUPLICATE).sum() == 2 * (t.size // 10)
     assert not (verdict == Verdict.TOO_OLD).any()
     a, b = sorted_run.bank._tracks, mixed.bank._tracks

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from twind.estimation.compile import kernel
 from twind.estimation.joint_frozen import repeats, watch_repeats
 from twind.estimation.joint_order import INSERT, keep, place, replay
@@ -14,7 +16,6 @@ from twind.estimation.singer import transition
 from twind.model.time import NO_STAMP
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 NO_VERDICT = 255
@@ -59,7 +60,7 @@ def ingest_joints(
         begin = layout_start[layout[m]] if known else 0
         size = layout_start[layout[m] + 1] - begin if known else 0
         t = t_ns[m]
-        sigma = min(sigma_t[m], 1e3) if sigma_t[m] > 0.0 else 0.0
+        sigma = np.float64(np.float32(min(sigma_t[m], 1e3))) if sigma_t[m] > 0.0 else 0.0  # as it will be replayed
         same, abrupt, newest = True, False, 0
         for k in range(first, offset[m + 1]):
             nis[k] = math.nan
@@ -73,7 +74,7 @@ def ingest_joints(
             row = rows[index]
             track = tracks[index]
             z = values[k]
-            rate = rates[k] if rates.shape[0] > 0 else math.nan
+            rate = np.float64(np.float32(rates[k])) if rates.shape[0] > 0 else math.nan
             todo, number = place(row, rings, index, t, z, lag_ns)
             if todo >= 0:
                 verdict[k] = todo

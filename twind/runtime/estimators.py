@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _STREAMS_PER_ENTITY = 8
 _MIN_STREAMS = 64
+_HISTORY = 256  # samples per joint kept to put late ones in order; 6 kB of samples and 9 kB of states per joint
+_FEW_JOINTS = 10_000
 _CHANGES = np.isin(np.arange(256), (Verdict.ACCEPTED, Verdict.RESET))
 """Whether each verdict changes an estimate: a table, as asking for each batch would cost more than its filters do."""
 
@@ -81,6 +83,7 @@ class Estimators:
             gate=settings.gate,
             coast_ns=ms_to_ns(settings.coast_ms),
             lag_ns=ms_to_ns(settings.lag_ms),
+            history=_HISTORY if topology.n_joints <= _FEW_JOINTS else _HISTORY // 2,
         )
         self.poses = PoseBank(self._n_entities, gate=settings.gate, coast_ns=ms_to_ns(settings.coast_ms))
         self._configure(settings)
@@ -206,7 +209,7 @@ class Estimators:
         """
         topology, entities = self._topology, self._n_entities
         sample_ns = self.poses.last_ns.copy()
-        np.maximum.at(sample_ns, self._owner, self.joints.last_ns)
+        np.maximum.at(sample_ns, self._owner, self.joints.live_ns)
         known = sample_ns != NO_STAMP
         target_ns = np.where(known, np.maximum(sample_ns, now_ns - predict_after_ns), 0)
         joint_position, joint_velocity, joint_std = (np.empty(topology.n_joints) for _ in range(3))
