@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from twind.estimation.compile import kernel
 from twind.estimation.joint_frozen import repeats, watch_repeats
 from twind.estimation.joint_order import INSERT, keep, place, replay
-from twind.estimation.joint_records import AA, FARTHEST_NS, PA, PP, PV, RESTART_NS, VA, VV, A, P, Q, V
-from twind.estimation.joint_track import ACCEPTED, RESET, advance
+from twind.estimation.joint_records import FARTHEST_NS, RESTART_NS
+from twind.estimation.joint_track import ACCEPTED, RESET, advance, summarise
 from twind.estimation.singer import transition
 from twind.model.time import NO_STAMP
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 NO_VERDICT = 255
@@ -26,6 +25,7 @@ NO_VERDICT = 255
 def ingest_joints(
     rows: NDArray[Any],
     tracks: NDArray[Any],
+    shown: NDArray[Any],
     rings: NDArray[Any],
     bases: NDArray[Any],
     layout_start: NDArray[np.int64],
@@ -60,7 +60,7 @@ def ingest_joints(
         begin = layout_start[layout[m]] if known else 0
         size = layout_start[layout[m] + 1] - begin if known else 0
         t = t_ns[m]
-        sigma = np.float64(np.float32(min(sigma_t[m], 1e3))) if sigma_t[m] > 0.0 else 0.0  # as it will be replayed
+        sigma = min(sigma_t[m], 1e3) if sigma_t[m] > 0.0 else 0.0
         same, abrupt, newest = True, False, 0
         for k in range(first, offset[m + 1]):
             nis[k] = math.nan
@@ -74,7 +74,7 @@ def ingest_joints(
             row = rows[index]
             track = tracks[index]
             z = values[k]
-            rate = np.float64(np.float32(rates[k])) if rates.shape[0] > 0 else math.nan
+            rate = rates[k] if rates.shape[0] > 0 else math.nan
             todo, number = place(row, rings, index, t, z, lag_ns)
             if todo >= 0:
                 verdict[k] = todo
@@ -83,6 +83,7 @@ def ingest_joints(
             if todo == INSERT:
                 verdict[k], nis[k] = replay(row, tracks, index, rings, bases, sample, number, gate)
                 row.resets = max(row.resets, track.resets)
+                summarise(track, shown[index])
                 continue
             watch_repeats(row, track, number, t, z)
             same = same and repeats(row, t)
@@ -105,6 +106,7 @@ def ingest_joints(
                 track.resets += 1
                 verdict[k] = RESET
             row.resets = max(row.resets, track.resets)
+            summarise(track, shown[index])
         if newest > 0:
             for index in layout_rows[begin : begin + size]:
                 if index >= 0:
@@ -114,8 +116,7 @@ def ingest_joints(
 
 @kernel
 def predict_joints(
-    rows: NDArray[Any],
-    tracks: NDArray[Any],
+    shown: NDArray[Any],
     target_ns: NDArray[np.int64],
     coast_ns: int,
     position: NDArray[np.float64],
@@ -125,39 +126,30 @@ def predict_joints(
     """Predict every joint to its target without touching its state; see `JointBank.predict`."""
     moved, grown = transition(0.0, 0.0), transition(0.0, 0.0)
     model_dt, model_alpha = 0, 0.0
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        track = tracks[i]
-        if track.t_ns == NO_STAMP:
+    for i in range(shown.shape[0]):
+        row = shown[i]
+        if row.t_ns == NO_STAMP:
             position[i], velocity[i], std[i] = row.rest, 0.0, math.inf
             continue
         target = target_ns[i]
         if target == NO_STAMP:
-            target = track.t_ns
+            target = row.t_ns
         target = min(max(target, -FARTHEST_NS), FARTHEST_NS)
-        dt = max(target - track.t_ns, -coast_ns)
+        dt = max(target - row.t_ns, -coast_ns)
         T = dt * 1e-9
-        k = track.shown
-        x = track.x
-        p, v, a, q = x[P + k], x[V + k], x[A + k], x[Q + k]
         if dt >= 0:
             if dt != model_dt or row.alpha != model_alpha:
                 model_dt, model_alpha = dt, row.alpha
                 grown = transition(T, row.alpha)
                 moved = grown if dt <= coast_ns else transition(coast_ns * 1e-9, row.alpha)
-            position[i] = p + min(T, coast_ns * 1e-9) * v + moved[0] * a
-            velocity[i] = v + moved[1] * a if dt <= coast_ns else 0.0
+            position[i] = row.p + min(T, coast_ns * 1e-9) * row.v + moved[0] * row.a
+            velocity[i] = row.v + moved[1] * row.a if dt <= coast_ns else 0.0
             f1 = grown[0]
-            noise = q * grown[3]
+            noise = row.q * grown[3]
         else:  # back to between the last samples: the acceleration as it is, the noise of the same time forwards
             f1 = 0.5 * T * T
-            position[i] = p + T * v + f1 * a
-            velocity[i] = v + T * a
-            noise = q * -T * f1 * f1 / 5.0
-        if track.still == 1:
-            position[i], velocity[i] = track.slow, 0.0
-        variance = (
-            x[PP + k] + T * T * x[VV + k] + f1 * f1 * x[AA + k]
-            + 2.0 * (T * x[PV + k] + f1 * x[PA + k] + T * f1 * x[VA + k]) + noise
-        )  # fmt: skip
+            position[i] = row.p + T * row.v + f1 * row.a
+            velocity[i] = row.v + T * row.a
+            noise = row.q * -T * f1 * f1 / 5.0
+        variance = row.pp + T * T * row.vv + f1 * f1 * row.aa + 2.0 * (T * row.pv + f1 * row.pa + T * f1 * row.va) + noise
         std[i] = math.sqrt(max(variance, 0.0))

@@ -44,7 +44,6 @@ JOINT_ROW = np.dtype(
         ("modulus", "f8"),  # what one turn measures where positions wrap, 0 for others
         ("prior_vv", "f8"), ("prior_aa", "f8"),  # what is believed of a joint that was never seen
         ("top_speed", "f8"), ("top_acceleration", "f8"),  # beyond what any joint does
-        ("rest", "f8"),  # position reported before the first sample
         ("first_lane", "i8"),  # the model shown before any has proved itself
         ("samples", "i8"),  # received since the epoch began
         ("newest_ns", "i8"), ("newest_z", "f8"),  # the last of them, by stamp
@@ -52,7 +51,7 @@ JOINT_ROW = np.dtype(
         ("behind_since", "i8"), ("behind_ns", "i8"),  # ... and stamps of the first and the last of them
         ("resets", "i8"),
         ("same_ns", "i8"), ("abrupt", "i8"), ("frozen", "i8"),  # repetition of the very same number: joint_frozen
-        ("padding", "f8", (2,)),  # to whole cache lines
+        ("padding", "f8", (3,)),  # to whole cache lines
     ],
     align=True,
 )  # fmt: skip
@@ -77,7 +76,19 @@ TRACK = np.dtype(
     align=True,
 )  # fmt: skip
 
-SAMPLE = np.dtype([("t_ns", "i8"), ("z", "f8"), ("rate", "f4"), ("sigma", "f4")])
+SHOWN = np.dtype(
+    [
+        ("t_ns", "i8"),  # as in TRACK
+        ("p", "f8"), ("v", "f8"), ("a", "f8"),
+        ("pp", "f8"), ("pv", "f8"), ("pa", "f8"), ("vv", "f8"), ("va", "f8"), ("aa", "f8"),
+        ("q", "f8"), ("alpha", "f8"), ("rest", "f8"),  # position reported before the first sample
+        ("padding", "f8", (3,)),  # to whole cache lines
+    ],
+    align=True,
+)  # fmt: skip
+"""The state that is shown, of the chosen lane or at rest, packed for prediction."""
+
+SAMPLE = np.dtype([("t_ns", "i8"), ("z", "f8"), ("rate", "f8"), ("sigma", "f8")])
 """One received sample, as it is replayed: position, velocity (NaN where there is none), sigma of its stamp [s]."""
 
 

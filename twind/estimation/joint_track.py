@@ -9,7 +9,7 @@ from twind.estimation.compile import kernel
 from twind.estimation.joint_channels import USED, audit, blame, integrate, start_channel
 from twind.estimation.joint_choice import due, guard, judge, reconsider, start_choice
 from twind.estimation.joint_lanes import foresee, nearest, start_lanes, update_lanes, update_rates
-from twind.estimation.joint_records import LANES, RESTART_NS, P, V
+from twind.estimation.joint_records import AA, LANES, PA, PP, PV, RESTART_NS, VA, VV, A, P, Q, V
 from twind.estimation.joint_rest import start_rest, watch_rest
 from twind.estimation.singer import transition
 from twind.model.estimates import Verdict
@@ -120,3 +120,16 @@ def advance_alone(row: Any, track: Any, sample: Any, gate: float) -> tuple[int, 
     if track.t_ns != NO_STAMP and 0 <= sample.t_ns - track.t_ns <= RESTART_NS:
         T = (sample.t_ns - track.t_ns) * 1e-9
     return advance(row, track, transition(T, row.alpha), T, sample.t_ns, sample.z, sample.rate, sample.sigma, gate)
+
+
+@kernel
+def summarise(track: Any, shown: Any) -> None:
+    """Copy what is shown to where the prediction of all joints reads it in one sweep."""
+    x, k = track.x, track.shown
+    shown.t_ns = track.t_ns
+    shown.p, shown.v, shown.a = x[P + k], x[V + k], x[A + k]
+    shown.pp, shown.pv, shown.pa = x[PP + k], x[PV + k], x[PA + k]
+    shown.vv, shown.va, shown.aa = x[VV + k], x[VA + k], x[AA + k]
+    shown.q = x[Q + k]
+    if track.still == 1:
+        shown.p, shown.v, shown.a = track.slow, 0.0, 0.0

@@ -9,7 +9,7 @@ import numpy as np
 
 from twind.estimation.chi_square import chi_square_quantile
 from twind.estimation.joint_kernels import ingest_joints, predict_joints
-from twind.estimation.joint_records import BLOCK, JOINT_ROW, LANE_STEP, LANES, SAMPLE, TRACK, Q, aligned
+from twind.estimation.joint_records import BLOCK, JOINT_ROW, LANE_STEP, LANES, SAMPLE, SHOWN, TRACK, Q, aligned
 from twind.model.time import NO_STAMP
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class JointBank:
         self._rows = aligned((n_joints,), JOINT_ROW)
         self._tracks = aligned((n_joints,), TRACK)
         self._tracks["t_ns"] = NO_STAMP
+        self._shown = aligned((n_joints,), SHOWN)
+        self._shown["t_ns"] = NO_STAMP
         self._tracks["last_rate"] = math.nan
         self._rings = np.zeros((history, n_joints), SAMPLE)
         self._bases = aligned((history // BLOCK, n_joints), TRACK)
@@ -125,7 +127,8 @@ class JointBank:
         selected["first_lane"] = np.where(declared & (limit < _SLOW), _FIRST_SLOW_LANE, _FIRST_LANE)
         selected["top_speed"] = np.maximum(np.where(declared, 2.0 * limit, 0.0), _TOP_SPEED)
         selected["top_acceleration"] = _TOP_ACCELERATION
-        selected["rest"] = rest
+        self._shown["rest"][rows] = rest
+        self._shown["alpha"][rows] = selected["alpha"]
         self._rows[rows] = selected
 
     def add_layout(self, indices: Sequence[int]) -> int:
@@ -179,8 +182,8 @@ class JointBank:
         if not t_ns.shape[0] == sigma_t.shape[0] == skip.shape[0] == n or offset.shape[0] != n + 1:
             raise ValueError(f"not every column has {n} entries, one per message")
         if not ingest_joints(
-            self._rows, self._tracks, self._rings, self._bases, self._layout_start, self._layout_rows, layout, t_ns, sigma_t,
-            skip, offset, values, rates, self._gate, self._lag_ns, verdict, nis,
+            self._rows, self._tracks, self._shown, self._rings, self._bases, self._layout_start, self._layout_rows, layout,
+            t_ns, sigma_t, skip, offset, values, rates, self._gate, self._lag_ns, verdict, nis,
         ):  # fmt: skip
             raise ValueError(f"offsets up to {offset[-1]} do not ascend, or exceed the columns ({values.shape[0]} entries)")
 
@@ -207,7 +210,7 @@ class JointBank:
         """
         if not target_ns.shape == position.shape == velocity.shape == std.shape == self._rows.shape:
             raise ValueError(f"every column needs {self.n_joints} entries")
-        predict_joints(self._rows, self._tracks, target_ns, self._coast_ns, position, velocity, std)
+        predict_joints(self._shown, target_ns, self._coast_ns, position, velocity, std)
 
     @property
     def last_ns(self) -> NDArray[np.int64]:
