@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from twind.estimation import Channel, ClockBank, JointBank, PoseBank
+from twind.estimation import Channel, ClockBank, JointBank, PoseBank, joint_records
+from twind.estimation.joint_records import AA, PA, PP, PV, VA, VV
 from twind.model.time import NO_STAMP
 
 if TYPE_CHECKING:
@@ -29,13 +30,16 @@ class JointHarness:
     n: int = 1
     gate: float = 0.999
     settings: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.bank = JointBank(self.n, gate=self.gate)
+        self.bank = JointBank(self.n, gate=self.gate, **self.options)
         self.bank.configure(slice(None), **self.settings)
         self.layout = self.bank.add_layout(range(self.n))
 
-    def feed(self, t_ns: Any, values: Any, *, sigma: Any = 0.0, skip: Any = 0) -> tuple[np.ndarray, np.ndarray]:
+    def feed(
+        self, t_ns: Any, values: Any, *, sigma: Any = 0.0, skip: Any = 0, rates: Any = ()
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Feed M messages (M, n); return (M, n) verdicts and nis."""
         t = np.atleast_1d(np.asarray(t_ns, np.int64))
         count = t.size
@@ -44,7 +48,7 @@ class JointHarness:
         offset = np.arange(count + 1, dtype=np.int64) * self.n
         self.bank.ingest(
             _column(self.layout, count, np.int32), t, _column(sigma, count, np.float64), _column(skip, count, np.uint8),
-            offset, flat, verdict, nis,
+            offset, flat, verdict, nis, np.ascontiguousarray(rates, np.float64).reshape(-1),
         )  # fmt: skip
         return verdict.reshape(count, self.n), nis.reshape(count, self.n)
 
@@ -65,14 +69,22 @@ class JointHarness:
 
     def finite(self) -> bool:
         """Whether every number of the state is finite and every covariance positive."""
-        rows = self.bank._rows
-        numbers = [rows[name] for name in ("p", "v", "a", "pp", "pv", "pa", "vv", "va", "aa")]
+        numbers = self.bank._tracks["x"]
         return bool(np.isfinite(numbers).all()) and all(np.linalg.eigvalsh(scaled(P)).min() > 0 for P in self.covariances())
 
+    def lanes(self, *names: str) -> np.ndarray:
+        """(len(names), n) quantities of each joint's widest model."""
+        return np.array([self.bank._tracks["x"][:, getattr(joint_records, name) + joint_records.LANES - 1] for name in names])
+
     def covariances(self) -> list[np.ndarray]:
-        """(3, 3) covariance of every joint seen."""
-        rows = self.bank._rows[self.bank.last_ns != NO_STAMP]
-        return [np.array([[r["pp"], r["pv"], r["pa"]], [r["pv"], r["vv"], r["va"]], [r["pa"], r["va"], r["aa"]]]) for r in rows]
+        """(3, 3) covariances of every model of every joint seen."""
+        x = self.bank._tracks["x"][self.bank.last_ns != NO_STAMP]
+        six = [x[:, begin : begin + joint_records.LANES].ravel() for begin in (PP, PV, PA, VV, VA, AA)]
+        return [np.array([[pp, pv, pa], [pv, vv, va], [pa, va, aa]]) for pp, pv, pa, vv, va, aa in zip(*six, strict=True)]
+
+    def snapshot(self) -> tuple[bytes, bytes]:
+        """Everything the bank knows."""
+        return self.bank._rows.tobytes(), self.bank._tracks.tobytes()
 
 
 def scaled(P: np.ndarray) -> np.ndarray:

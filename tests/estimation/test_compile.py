@@ -11,7 +11,14 @@ from twind.estimation import (
     compile,  # noqa: A004
     imu_attitude,
     inertial_kernels,
+    joint_channels,
+    joint_choice,
+    joint_frozen,
     joint_kernels,
+    joint_lanes,
+    joint_order,
+    joint_rest,
+    joint_track,
     pose_kernels,
     pose_prediction,
     pose_ring,
@@ -21,23 +28,23 @@ from twind.estimation import (
     singer,
 )
 
+MODULES = [
+    clock_kernels, imu_attitude, inertial_kernels, joint_channels, joint_choice, joint_frozen, joint_kernels, joint_lanes,
+    joint_order, joint_rest, joint_track, pose_kernels, pose_prediction, pose_ring, process_noise, quaternions,
+    rotation_covariance, singer,
+]  # fmt: skip
+
 
 def test_every_kernel_lets_other_threads_run_and_keeps_nan_checks() -> None:
     assert len(compile.KERNELS) > 20
     for kernel in compile.KERNELS:
         assert kernel.targetoptions["nogil"] is True, kernel
         assert kernel.targetoptions["error_model"] == "numpy", kernel
-        assert not kernel.targetoptions.get("fastmath"), kernel
+        assert kernel.targetoptions.get("fastmath") == {"contract"}, kernel
         assert not kernel.targetoptions.get("parallel"), kernel
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        clock_kernels, imu_attitude, inertial_kernels, joint_kernels, pose_kernels, pose_prediction, pose_ring, process_noise,
-        quaternions, rotation_covariance, singer,
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("module", MODULES)
 def test_no_function_is_compiled_any_other_way(module: Any) -> None:
     compiled = [value for value in vars(module).values() if hasattr(value, "targetoptions")]
     assert compiled

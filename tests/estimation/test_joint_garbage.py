@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from twind.estimation.joint_records import LANES, PP
 from twind.model.estimates import Verdict
 
 MS = 1_000_000
@@ -93,7 +94,7 @@ def test_any_order_of_messages_leaves_the_state_finite(joints: Any, start_ns: in
 def test_the_covariance_stays_positive_however_wide_the_prior(joints: Any, start_ns: int, ratio: float) -> None:
     robot = joints()
     robot.feed(start_ns, 0.0)
-    robot.bank._rows["pp"] = ratio * robot.bank._rows["r"]
+    robot.bank._tracks["x"][:, PP : PP + LANES] = ratio * robot.bank._rows["r"]
     rng = np.random.default_rng(4)
     t = start_ns + np.cumsum(rng.integers(1, 20 * MS, 20_000))
     robot.feed(t, rng.normal(0.0, 1e-3, t.size))

@@ -21,6 +21,7 @@ def defaults() -> dict[str, float]:
     return {
         "position_std": shipped.position_std_rad,
         "jerk_noise": shipped.jerk_noise,
+        "adapt": shipped.adapt,
         "tau_s": shipped.acceleration_tau_s,
         "stamp_std_s": shipped.stamp_std_ms * 1e-3,
     }

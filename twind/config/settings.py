@@ -84,22 +84,42 @@ class PoseSettings(SettingsModel):
     """One sigma of the angular rate of an IMU, its bias included [rad/s]."""
 
 
-class JointSettings(SettingsModel):
-    """Noise of joint streams."""
+class JointNoise(SettingsModel):
+    """Noise of joints, and which model follows them."""
 
+    model: Literal["singer", "ca", "cv"] = "singer"
+    """How motion goes on between samples. `singer`: an acceleration lasts for a while; `ca`: for ever; `cv`: there is none."""
+    adapt: bool = True
+    """Whether the jerk noise is the most that is expected, and smoother models take over while they predict better; `false`: it
+    is the one model. Leave it on unless you have measured the machine."""
     position_std_rad: Positive = 0.001
     """One sigma of a measured revolute position [rad]. More than the encoder's own: it also covers what the model lacks."""
     position_std_m: Positive = 0.0001
     """One sigma of a measured prismatic position [m]."""
-    jerk_noise: Positive = 500.0
-    """Spectral density (square root) of the jerk that the filter expects of revolute joints [rad/s^3/sqrt(Hz)]; larger follows
-    faster. The default follows a swinging pendulum at 10 rad/s; a slow arm is smoothed more with 10 to 50."""
-    jerk_noise_m: Positive = 50.0
+    jerk_noise: Positive = 1000.0
+    """Spectral density (square root) of the jerk that the filter expects of revolute joints, at most [rad/s^3/sqrt(Hz)]; larger
+    follows faster. Where `adapt` is on, down to 1/3000 of it is covered: a slow arm as well as a pendulum at 10 rad/s. For the
+    model `cv` it is that of the acceleration [rad/s^2/sqrt(Hz)]."""
+    jerk_noise_m: Positive = 100.0
     """The same for prismatic joints [m/s^3/sqrt(Hz)]."""
     acceleration_tau_s: Positive = 0.5
     """Singer model: how long an acceleration lasts [s]."""
     stamp_std_ms: NotNegative = 0.1
     """One sigma of the jitter of device stamps [ms]: how far a stamp may be from the instant of the measurement."""
+    use_velocity: bool = False
+    """Whether reported velocities are used, once they have been seen to agree with the positions. One that lies is disabled."""
+    velocity_std: Positive = 0.05
+    """One sigma of a reported velocity [rad/s or m/s]."""
+    wraps_rad: Positive | None = None
+    """What one turn measures where positions wrap around: 6.283... or 12.566... [rad]. Default: one turn for continuous joints,
+    no wrapping for others."""
+
+
+class JointSettings(JointNoise):
+    """Noise of joint streams, and which model follows them."""
+
+    names: dict[str, JointNoise] = Field(default_factory=dict)
+    """What differs for single joints, by joint name; what is not set there is as for the rest of the robot."""
 
 
 class ClockSettings(SettingsModel):

@@ -1,14 +1,15 @@
-"""The joint bank: every joint of every robot, one Singer filter each, one kernel call per batch of messages."""
+"""The joint bank: every joint of every robot, a few models each, one kernel call per batch of messages."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from twind.estimation.chi_square import chi_square_quantile
-from twind.estimation.joint_kernels import JOINT_ROW, ingest_joints, predict_joints
+from twind.estimation.joint_kernels import ingest_joints, predict_joints
+from twind.estimation.joint_records import BLOCK, JOINT_ROW, LANE_STEP, LANES, SAMPLE, SHOWN, TRACK, Q, aligned
 from twind.model.time import NO_STAMP
 
 if TYPE_CHECKING:
@@ -20,8 +21,15 @@ _PRIOR_SPEED = 10.0  # rad/s or m/s, one sigma, where the asset declares no velo
 _PRIOR_ACCELERATION = 300.0  # rad/s^2 or m/s^2, one sigma
 _TOP_SPEED = 100.0  # rad/s or m/s that no joint exceeds, unless its declared limit is more than half of it
 _TOP_ACCELERATION = 2000.0  # rad/s^2 or m/s^2 that mutually consistent samples may show
+_SLOW = 5.0  # rad/s or m/s: a declared velocity limit below it suggests a smoother model at first
+_FIRST_LANE, _FIRST_SLOW_LANE = LANES - 3, LANES - 5
+_BAD_STAMPS = 10.0  # times their sigma that stamps may be off before samples are refused, where models adapt
 
-_NO_RATES = np.empty(0)
+
+Model = Literal["singer", "ca", "cv"]
+"""Singer, constant acceleration, constant velocity."""
+
+_NO_RATES = np.zeros(0)
 
 
 class JointBank:
@@ -31,21 +39,40 @@ class JointBank:
         n_joints: Rows of the bank, numbered as the topology numbers joints.
         gate: Confidence of the chi-square gate.
         coast_ns: How far beyond its newest sample a joint is predicted before it is held [ns].
+        lag_ns: How late a sample may be and still count [ns].
+        history: Samples kept per joint to put late ones in order, a power of two; a lag is served up to `history - 32` samples.
     """
 
-    def __init__(self, n_joints: int, *, gate: float = 0.999, coast_ns: int = 500_000_000) -> None:
+    def __init__(
+        self,
+        n_joints: int,
+        *,
+        gate: float = 0.999,
+        coast_ns: int = 500_000_000,
+        lag_ns: int = 200_000_000,
+        history: int = 256,
+    ) -> None:
+        if history < 2 * BLOCK or history & (history - 1):
+            raise ValueError(f"history must be a power of two from {2 * BLOCK}, not {history}")
         self.n_joints = n_joints
         self._gate = chi_square_quantile(gate, 1)
         self._coast_ns = coast_ns
-        self._rows = np.zeros(n_joints, JOINT_ROW)
-        self._rows["t_ns"] = NO_STAMP
+        self._lag_ns = lag_ns
+        self._rows = aligned((n_joints,), JOINT_ROW)
+        self._tracks = aligned((n_joints,), TRACK)
+        self._tracks["t_ns"] = NO_STAMP
+        self._shown = aligned((n_joints,), SHOWN)
+        self._shown["t_ns"] = NO_STAMP
+        self._tracks["last_rate"] = math.nan
+        self._rings = np.zeros((history, n_joints), SAMPLE)
+        self._bases = aligned((history // BLOCK, n_joints), TRACK)
         self._layout_start = np.zeros(1, np.int64)
         self._layout_rows = np.zeros(0, np.int64)
         self.configure(slice(None))
 
     def __repr__(self) -> str:
         """Show size and how many joints have been seen."""
-        seen = int(np.count_nonzero(self._rows["t_ns"] != NO_STAMP))
+        seen = int(np.count_nonzero(self._tracks["t_ns"] != NO_STAMP))
         return f"<JointBank {seen}/{self.n_joints} joints seen, {self._layout_start.size - 1} layouts>"
 
     def configure(
@@ -53,11 +80,14 @@ class JointBank:
         rows: int | slice | NDArray[np.int64],
         *,
         position_std: ArrayLike = 1e-3,
-        jerk_noise: ArrayLike = 500.0,
+        jerk_noise: ArrayLike = 1000.0,
+        adapt: ArrayLike = True,
+        model: Model = "singer",
         tau_s: ArrayLike = 0.5,
         stamp_std_s: ArrayLike = 1e-4,
         modulus: ArrayLike = 0.0,
         velocity_limit: ArrayLike = math.inf,
+        velocity_std: ArrayLike = math.nan,
         rest: ArrayLike = 0.0,
     ) -> None:
         """Set the noise and kind of some joints; scalars or one value per selected row. Their state is kept.
@@ -65,27 +95,40 @@ class JointBank:
         Args:
             rows: Which joints.
             position_std: One sigma of a measured position [rad or m].
-            jerk_noise: Square root of the jerk's spectral density [rad/s^3/sqrt(Hz) or m/...].
+            jerk_noise: Square root of the jerk's spectral density [rad/s^3/sqrt(Hz) or m/...]; of the acceleration's, for `cv`.
+            adapt: Whether `jerk_noise` is the most that is expected, and seven smoother models, down to 1/3000 of it, may take
+                over while they predict better; otherwise it is the one model.
+            model: How motion goes on between samples.
             tau_s: How long an acceleration lasts [s]; infinite for constant acceleration.
             stamp_std_s: One sigma of the jitter of device stamps [s].
             modulus: What one turn measures where positions wrap (2 pi for a continuous joint) [rad]; 0 where they do not.
             velocity_limit: What the asset declares [rad/s or m/s]; infinite when nothing.
+            velocity_std: One sigma of a reported velocity [rad/s or m/s]; NaN where reported velocities are not to be used.
             rest: Position reported before the first sample [rad or m].
         """
         rows = slice(rows, rows + 1) if isinstance(rows, int) else rows
         selected = self._rows[rows]
         selected["r"] = np.square(position_std)
-        selected["q"] = np.square(jerk_noise)
-        selected["alpha"] = 1.0 / np.asarray(tau_s, np.float64)
+        adaptive = np.broadcast_to(np.asarray(adapt, np.bool_), selected.shape)
+        steps = np.where(adaptive[..., None], LANE_STEP ** np.arange(1.0 - LANES, 1.0), 1.0)
+        density = np.broadcast_to(np.square(jerk_noise), selected.shape)[..., None] * steps
+        self._tracks["x"][rows, Q : Q + LANES] = density
+        if selected["samples"].any():  # states to go back to exist
+            self._bases["x"][:, rows, Q : Q + LANES] = density
+        selected["alpha"] = {"singer": 1.0 / np.asarray(tau_s, np.float64), "ca": 0.0, "cv": math.inf}[model]
         selected["stamp_var"] = np.square(stamp_std_s)
+        selected["gate_stamp_var"] = np.square(stamp_std_s) * np.where(adaptive, _BAD_STAMPS**2, 1.0)
+        selected["velocity_var"] = np.nan_to_num(np.square(velocity_std))
         selected["modulus"] = modulus
         limit = np.asarray(velocity_limit, np.float64)
         declared = np.isfinite(limit) & (limit > 0.0)
         selected["prior_vv"] = np.square(np.where(declared, limit, _PRIOR_SPEED))
-        selected["prior_aa"] = _PRIOR_ACCELERATION**2
+        selected["prior_aa"] = 0.0 if model == "cv" else _PRIOR_ACCELERATION**2
+        selected["first_lane"] = np.where(declared & (limit < _SLOW), _FIRST_SLOW_LANE, _FIRST_LANE)
         selected["top_speed"] = np.maximum(np.where(declared, 2.0 * limit, 0.0), _TOP_SPEED)
         selected["top_acceleration"] = _TOP_ACCELERATION
-        selected["rest"] = rest
+        self._shown["rest"][rows] = rest
+        self._shown["alpha"][rows] = selected["alpha"]
         self._rows[rows] = selected
 
     def add_layout(self, indices: Sequence[int]) -> int:
@@ -118,6 +161,9 @@ class JointBank:
     ) -> None:
         """Use M messages with K positions in all, in order of arrival.
 
+        A sample that is late by no more than the lag is put where its stamp belongs; the state is then what it would have been
+        had all come in order. Older ones are too old, and the same instant counts once.
+
         Args:
             layout: (M,) which layout each message has.
             t_ns: (M,) stamps in the daemon's clock [ns].
@@ -127,8 +173,7 @@ class JointBank:
             values: (K,) positions [rad or m].
             verdict: (K,) out: `Verdict` of each position, `NO_VERDICT` where the layout passes it over.
             nis: (K,) out: normalised innovation squared, NaN where there was no prediction to compare with.
-            rates: (K,) reported velocities, NaN where there is none [rad/s or m/s]; empty when there are none at all. Not
-                used yet.
+            rates: (K,) reported velocities, NaN where there is none [rad/s or m/s]; empty when there are none at all.
 
         Raises:
             ValueError: The columns do not fit together.
@@ -139,8 +184,8 @@ class JointBank:
         if rates.size and rates.shape[0] < values.shape[0]:
             raise ValueError(f"{rates.shape[0]} velocities for {values.shape[0]} positions")
         if not ingest_joints(
-            self._rows, self._layout_start, self._layout_rows, layout, t_ns, sigma_t, skip, offset, values, self._gate,
-            verdict, nis,
+            self._rows, self._tracks, self._shown, self._rings, self._bases, self._layout_start, self._layout_rows, layout,
+            t_ns, sigma_t, skip, offset, values, rates, self._gate, self._lag_ns, verdict, nis,
         ):  # fmt: skip
             raise ValueError(f"offsets up to {offset[-1]} do not ascend, or exceed the columns ({values.shape[0]} entries)")
 
@@ -167,12 +212,43 @@ class JointBank:
         """
         if not target_ns.shape == position.shape == velocity.shape == std.shape == self._rows.shape:
             raise ValueError(f"every column needs {self.n_joints} entries")
-        predict_joints(self._rows, target_ns, self._coast_ns, position, velocity, std)
+        predict_joints(self._shown, target_ns, self._coast_ns, position, velocity, std)
 
     @property
     def last_ns(self) -> NDArray[np.int64]:
         """(n_joints,) stamp of the newest sample used [ns], `NO_STAMP` before the first. A view: copy what you keep."""
-        return self._rows["t_ns"]
+        return self._tracks["t_ns"]
+
+    @property
+    def live_ns(self) -> NDArray[np.int64]:
+        """(n_joints,) stamp of the newest sample that tells of the present [ns]: where a source is frozen, when it froze."""
+        return np.where(self._rows["frozen"] == 1, self._rows["same_ns"], self._tracks["t_ns"])
+
+    @property
+    def frozen(self) -> NDArray[np.int64]:
+        """(n_joints,) 1 where the source repeats the same numbers although it was moving. A view: copy what you keep."""
+        return self._rows["frozen"]
+
+    @property
+    def still(self) -> NDArray[np.int64]:
+        """(n_joints,) 1 where the joint stands still. A view: copy what you keep."""
+        return self._tracks["still"]
+
+    @property
+    def channels(self) -> NDArray[np.int64]:
+        """(n_joints,) state of the velocity channel: 0 off, 1 on probation, 2 used, 3 disabled. A view: copy what you keep."""
+        return self._tracks["channel"]
+
+    @property
+    def model(self) -> NDArray[np.float64]:
+        """(n_joints,) jerk noise of the model that is shown [rad/s^3/sqrt(Hz) or m/...]."""
+        density: NDArray[np.float64] = np.take_along_axis(self._tracks["x"], Q + self._tracks["shown"][:, None], axis=1)
+        return np.sqrt(density[:, 0])
+
+    @property
+    def reset_delta(self) -> NDArray[np.float64]:
+        """(n_joints,) how far the newest reset moved each joint [rad or m]. A view: copy what you keep."""
+        return self._tracks["reset_delta"]
 
     @property
     def resets(self) -> NDArray[np.int64]:
@@ -182,6 +258,7 @@ class JointBank:
     def warm_up(self) -> None:
         """Compile every kernel this bank uses, without touching its state."""
         bank = JointBank(1)
+        bank.configure(0, velocity_std=0.1)
         layout = bank.add_layout([0])
         bank.ingest(
             np.array([layout], np.int32), np.ones(1, np.int64), np.zeros(1), np.zeros(1, np.uint8),

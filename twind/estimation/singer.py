@@ -90,3 +90,11 @@ def singer(T: float, alpha: float) -> tuple[float, float, float, float, float, f
         (decay2 + 1.0 - 2.0 * decay) / (2.0 * a2),
         (1.0 - decay2) / (2.0 * alpha),
     )
+
+
+@kernel
+def transition(T: float, alpha: float) -> tuple[float, float, float, float, float, float, float, float, float]:
+    """Compute what `singer` does; an infinite `alpha` is the constant-velocity model, whose q is that of the acceleration."""
+    if alpha == math.inf:
+        return 0.0, 0.0, 0.0, T * T * T / 3.0, 0.5 * T * T, 0.0, T, 0.0, 0.0
+    return singer(T, alpha)

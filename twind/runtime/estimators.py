@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from twind.config.settings import EstimationSettings
+    from twind.config.settings import EstimationSettings, JointNoise
     from twind.model.topology import Topology
     from twind.runtime.columns import BodyColumns, JointColumns
     from twind.telemetry.events import Event
@@ -41,6 +41,8 @@ _CLOCK_EVENTS: dict[str, Callable[..., Event]] = {
 """What the clock bank counts that is worth an event."""
 _STREAMS_PER_ENTITY = 8
 _MIN_STREAMS = 64
+_HISTORY = 256  # samples per joint kept to put late ones in order; 6 kB of samples and 9 kB of states per joint
+_FEW_JOINTS = 10_000
 _CHANGES = np.isin(np.arange(256), (Verdict.ACCEPTED, Verdict.RESET))
 """Whether each verdict changes an estimate: a table, as asking for each batch would cost more than its filters do."""
 
@@ -106,7 +108,13 @@ class Estimators:
             max_skew=settings.clock.max_skew_ppm * 1e-6,
             future_ns=ms_to_ns(settings.clock.future_ms),
         )
-        self.joints = JointBank(topology.n_joints, gate=settings.gate, coast_ns=ms_to_ns(settings.coast_ms))
+        self.joints = JointBank(
+            topology.n_joints,
+            gate=settings.gate,
+            coast_ns=ms_to_ns(settings.coast_ms),
+            lag_ns=ms_to_ns(settings.lag_ms),
+            history=_HISTORY if topology.n_joints <= _FEW_JOINTS else _HISTORY // 2,
+        )
         self.poses = PoseBank(
             self._n_entities,
             gate=settings.gate,
@@ -136,17 +144,24 @@ class Estimators:
             )
         for robot, first in zip(self._topology.robots, self._topology.first_joint, strict=False):
             own = settings.overrides.get(robot.id)
-            joints = _over(settings.joints, None if own is None else own.joints)
+            of_robot = _over(settings.joints, None if own is None else own.joints)
             for offset, joint in enumerate(robot.joints):
                 linear = joint.kind is JointKind.PRISMATIC
+                turn = math.tau if joint.kind is JointKind.CONTINUOUS else 0.0
+                noise: JointNoise = of_robot
+                for names in (settings.joints.names, of_robot.names):
+                    noise = _over(noise, names.get(joint.name))
                 self.joints.configure(
                     first + offset,
-                    position_std=joints.position_std_m if linear else joints.position_std_rad,
-                    jerk_noise=joints.jerk_noise_m if linear else joints.jerk_noise,
-                    tau_s=joints.acceleration_tau_s,
-                    stamp_std_s=joints.stamp_std_ms * 1e-3,
-                    modulus=2 * math.pi if joint.kind is JointKind.CONTINUOUS else 0.0,
+                    position_std=noise.position_std_m if linear else noise.position_std_rad,
+                    jerk_noise=noise.jerk_noise_m if linear else noise.jerk_noise,
+                    adapt=noise.adapt,
+                    model=noise.model,
+                    tau_s=noise.acceleration_tau_s,
+                    stamp_std_s=noise.stamp_std_ms * 1e-3,
+                    modulus=turn if noise.wraps_rad is None else noise.wraps_rad,
                     velocity_limit=joint.velocity_limit,
+                    velocity_std=noise.velocity_std if noise.use_velocity else math.nan,
                     rest=joint.rest,
                 )
 
@@ -258,7 +273,7 @@ class Estimators:
     def _newest_ns(self) -> Ints:
         """Return the stamp of each entity's newest sample [ns], `NO_STAMP` before the first."""
         sample_ns = self.poses.last_ns.copy()
-        np.maximum.at(sample_ns, self._owner, self.joints.last_ns)
+        np.maximum.at(sample_ns, self._owner, self.joints.live_ns)
         return sample_ns
 
     def _predict_to(self, target_ns: Ints, sample_ns: Ints) -> Prediction:
@@ -285,6 +300,6 @@ class Estimators:
 _S = TypeVar("_S", bound=SettingsModel)
 
 
-def _over(base: _S, own: _S | None) -> _S:
+def _over(base: _S, own: SettingsModel | None) -> _S:
     """Return what is set for all, with what one entity sets for itself in its place."""
     return base if own is None else base.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})

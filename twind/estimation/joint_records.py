@@ -1,0 +1,100 @@
+"""What the joint bank keeps per joint: settings, the state of its models, and the last samples with states to go back to.
+
+The state (`TRACK`) is what rewinding restores: it is a function of the samples in order of their stamps, and of nothing else.
+What depends on the order of arrival is in `JOINT_ROW`. Times are int64 ns; positions rad or m.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_CACHE_LINE = 64  # bytes
+
+LANES = 8
+"""Models per joint. Lane 0 smooths most, the last follows fastest; a vector register holds all of one quantity."""
+
+LANE_STEP = 10.0
+"""Ratio of the jerk densities [of variance] of neighbouring lanes: eight of them span seven decades."""
+
+BLOCK = 32
+"""Samples between two states that rewinding can go back to."""
+
+LARGEST = 1e9  # rad or m; beyond it a number is no measurement
+FARTHEST_NS = 2**62  # stamps beyond it could overflow a difference
+RESTART_NS = 5_000_000_000  # a silence after which the old motion says nothing
+
+P, V, A, PP, PV, PA, VV, VA, AA, Q, SCORE, THEN_P, THEN_V, THEN_A = (LANES * i for i in range(14))
+"""Where each quantity of the lanes begins in `TRACK["x"]`: position, velocity, acceleration, their covariances, spectral
+density of the jerk (of the acceleration for the CV model), squared error of predictions, and what was predicted from.
+One flat field, because only then does the compiler see that lanes do not overlap, and uses vector instructions."""
+
+JOINT_ROW = np.dtype(
+    [
+        ("alpha", "f8"),  # 1 / tau; 0: constant acceleration; inf: constant velocity
+        ("r", "f8"),  # variance of a measured position
+        ("stamp_var", "f8"),  # variance of device stamps [s^2]
+        ("gate_stamp_var", "f8"),  # how bad stamps may be before their samples are refused [s^2]
+        ("velocity_var", "f8"),  # variance of a measured velocity; 0 where the channel is not to be used
+        ("modulus", "f8"),  # what one turn measures where positions wrap, 0 for others
+        ("prior_vv", "f8"), ("prior_aa", "f8"),  # what is believed of a joint that was never seen
+        ("top_speed", "f8"), ("top_acceleration", "f8"),  # beyond what any joint does
+        ("first_lane", "i8"),  # the model shown before any has proved itself
+        ("samples", "i8"),  # received since the epoch began
+        ("newest_ns", "i8"), ("newest_z", "f8"),  # the last of them, by stamp
+        ("behind", "i8"),  # samples in a row that are older than the lag but follow each other ...
+        ("behind_since", "i8"), ("behind_ns", "i8"),  # ... and stamps of the first and the last of them
+        ("resets", "i8"),
+        ("same_ns", "i8"), ("abrupt", "i8"), ("frozen", "i8"),  # repetition of the very same number: joint_frozen
+        ("padding", "f8", (3,)),  # to whole cache lines
+    ],
+    align=True,
+)  # fmt: skip
+
+TRACK = np.dtype(
+    [
+        ("x", "f8", (14 * LANES,)),  # the lanes: see P, V, ... above
+        # which model is shown; see joint_choice
+        ("then_ns", "i8"), ("then_z", "f8"),
+        ("judged", "i8"), ("best", "i8"), ("shown", "i8"), ("residual", "f8"), ("wobble", "f8"),
+        # recovery; see joint_track
+        ("t_ns", "i8"),  # stamp of the newest sample used; NO_STAMP before the first
+        ("rival_t", "i8"), ("rival_p", "f8"), ("rival_v", "f8"),  # newest of the rejected samples that agree with each other
+        ("rivals", "i8"),  # how many of them
+        ("resets", "i8"), ("reset_delta", "f8"),
+        # whether it stands still; see joint_rest
+        ("last_z", "f8"), ("fast", "f8"), ("slow", "f8"), ("noise", "f8"), ("calm_ns", "i8"), ("still", "i8"),
+        # the velocity channel; see joint_channels
+        ("travel", "f8"), ("travel_s", "f8"), ("last_rate", "f8"), ("trust", "f8"), ("channel", "i8"),
+        ("padding", "f8", (7,)),  # to whole cache lines
+    ],
+    align=True,
+)  # fmt: skip
+
+SHOWN = np.dtype(
+    [
+        ("t_ns", "i8"),  # as in TRACK
+        ("p", "f8"), ("v", "f8"), ("a", "f8"),
+        ("pp", "f8"), ("pv", "f8"), ("pa", "f8"), ("vv", "f8"), ("va", "f8"), ("aa", "f8"),
+        ("q", "f8"), ("alpha", "f8"), ("rest", "f8"),  # position reported before the first sample
+        ("padding", "f8", (3,)),  # to whole cache lines
+    ],
+    align=True,
+)  # fmt: skip
+"""The state that is shown, of the chosen lane or at rest, packed for prediction."""
+
+SAMPLE = np.dtype([("t_ns", "i8"), ("z", "f8"), ("rate", "f8"), ("sigma", "f8")])
+"""One received sample, as it is replayed: position, velocity (NaN where there is none), sigma of its stamp [s]."""
+
+
+def aligned(shape: tuple[int, ...], dtype: np.dtype[np.void]) -> NDArray[np.void]:
+    """Allocate zeroed records that begin on a cache line, so that vectors do not straddle two."""
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.zeros(size + _CACHE_LINE, np.uint8)
+    begin = -memory.ctypes.data % _CACHE_LINE
+    return memory[begin : begin + size].view(dtype).reshape(shape)
