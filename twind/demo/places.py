@@ -43,8 +43,5 @@ sources:
     routes:
       - {{topic: "cell/{{entity}}/joint_state", codec: joint_state}}
       - {{topic: "cell/{{entity}}/pose", codec: pose}}
-estimation:                # what these robots are: encoders good to 1 mrad, smooth motion
-  joints: {{position_std_rad: 0.001, position_std_m: 0.0001, jerk_noise: 10, jerk_noise_m: 2, stamp_std_ms: 0.2}}
-  poses: {{position_std_m: 0.004, rotation_std_rad: 0.01, acceleration_noise: 0.3, angular_acceleration_noise: 0.3}}
 log: {{level: warning}}
 """

@@ -53,7 +53,7 @@ class Imperfections:
     """Share of messages that are never sent."""
     late: float = 0.02
     """Share of messages that are held back, so that they arrive out of order."""
-    late_s: tuple[float, float] = (0.005, 0.060)
+    late_s: tuple[float, float] = (0.005, 0.040)
     """Least and most that they are held back [s]."""
 
 
