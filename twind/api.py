@@ -4,7 +4,17 @@ from twind.config.base import Secret, SettingsModel, SourceSettings
 from twind.flow.queues import Intake
 from twind.flow.retry import Backoff
 from twind.model.errors import MissingExtraError, PermanentError, RefusedInput, RetryableError, TwindError
-from twind.model.messages import JointSample, PoseSample, RawMessage
+from twind.model.messages import (
+    NO_SEQUENCE,
+    ImuSample,
+    JointSample,
+    OdometrySample,
+    PackedJoints,
+    PackedPoses,
+    PoseSample,
+    RawMessage,
+    TwistSample,
+)
 from twind.model.refusals import Refusal
 from twind.model.routes import TopicPattern, overlapping
 from twind.model.time import NO_STAMP, NS_PER_MS, NS_PER_S
@@ -12,15 +22,20 @@ from twind.sources.protocol import AcknowledgingSource, LossySource, SourceAdapt
 from twind.telemetry import Telemetry, events
 
 __all__ = [
+    "NO_SEQUENCE",
     "NO_STAMP",
     "NS_PER_MS",
     "NS_PER_S",
     "AcknowledgingSource",
     "Backoff",
+    "ImuSample",
     "Intake",
     "JointSample",
     "LossySource",
     "MissingExtraError",
+    "OdometrySample",
+    "PackedJoints",
+    "PackedPoses",
     "PermanentError",
     "PoseSample",
     "RawMessage",
@@ -35,6 +50,7 @@ __all__ = [
     "Telemetry",
     "TopicPattern",
     "TwindError",
+    "TwistSample",
     "events",
     "overlapping",
 ]

@@ -8,6 +8,7 @@ import pytest
 
 from twind.estimation import (
     clock_kernels,
+    clock_lines,
     compile,  # noqa: A004
     imu_attitude,
     inertial_kernels,
@@ -29,8 +30,8 @@ from twind.estimation import (
 )
 
 MODULES = [
-    clock_kernels, imu_attitude, inertial_kernels, joint_channels, joint_choice, joint_frozen, joint_kernels, joint_lanes,
-    joint_order, joint_rest, joint_track, pose_kernels, pose_prediction, pose_ring, process_noise, quaternions,
+    clock_kernels, clock_lines, imu_attitude, inertial_kernels, joint_channels, joint_choice, joint_frozen, joint_kernels,
+    joint_lanes, joint_order, joint_rest, joint_track, pose_kernels, pose_prediction, pose_ring, process_noise, quaternions,
     rotation_covariance, singer,
 ]  # fmt: skip
 

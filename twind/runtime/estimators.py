@@ -13,6 +13,7 @@ from twind.config.base import SettingsModel
 from twind.estimation import ClockBank, JointBank, PoseBank
 from twind.model.errors import RefusedInput
 from twind.model.estimates import Verdict
+from twind.model.messages import Channel
 from twind.model.refusals import Refusal
 from twind.model.time import NO_STAMP, ms_to_ns, s_to_ns
 from twind.model.topology import JointKind
@@ -39,6 +40,13 @@ _CLOCK_EVENTS: dict[str, Callable[..., Event]] = {
     "trust_lost": events.ClockNotShared,
 }
 """What the clock bank counts that is worth an event."""
+_CHANNELS = {
+    Channel.POSE: ("pose", 6),
+    Channel.TWIST_BODY: ("twist", 6),
+    Channel.TWIST_WORLD: ("world_twist", 6),
+    Channel.IMU: ("imu", 3),
+}
+"""Name and degrees of freedom of what bodies show."""
 _STREAMS_PER_ENTITY = 8
 _MIN_STREAMS = 64
 _HISTORY = 256  # samples per joint kept to put late ones in order; 6 kB of samples and 9 kB of states per joint
@@ -52,7 +60,7 @@ class Samples:
     """One batch, sample by sample, for those who count: M messages with K samples in all."""
 
     channel: str
-    """What was measured: `position` of joints, or `pose`."""
+    """What was measured: `position` of joints, or `pose`, `twist`, `world_twist` or `imu` of bodies."""
     freedom: int
     """Degrees of freedom of each `nis`."""
     stream: NDArray[np.int32]
@@ -201,8 +209,9 @@ class Estimators:
         samples = Samples("position", 1, batch.stream, batch.receive_ns, batch.offset, nis)
         return Outcome(verdicts, mapped[_CHANGES[verdicts[batch.offset[:-1]]]], samples)
 
-    def ingest_bodies(self, columns: BodyColumns) -> Outcome:
-        """Update the bodies from one batch of poses, velocities and inertial readings."""
+    def ingest_bodies(self, columns: BodyColumns) -> list[Outcome]:
+        """Update the bodies from one batch of poses, velocities and inertial readings; return one outcome for each channel."""
+        channel = np.array(columns.channel, np.uint8)
         stream, receive_ns = np.array(columns.stream, np.int32), np.array(columns.receive_ns, np.int64)
         device_ns, number = np.array(columns.device_ns, np.int64), np.array(columns.number, np.int64)
         mapped, sigma, skip = self._map(stream, device_ns, receive_ns, number)
@@ -219,10 +228,15 @@ class Estimators:
             np.array(columns.angular_var),
             verdicts,
             nis,
-            channel=np.array(columns.channel, np.uint8),
+            channel=channel,
         )
-        samples = Samples("pose", 6, stream, receive_ns, None, nis)
-        return Outcome(verdicts, mapped[_CHANGES[verdicts]], samples)
+        changed = _CHANGES[verdicts]
+        outcomes = []
+        for one in sorted(set(columns.channel)):
+            of = channel == one
+            samples = Samples(*_CHANNELS[Channel(one)], stream[of], receive_ns[of], None, nis[of])
+            outcomes.append(Outcome(verdicts[of], mapped[of & changed], samples))
+        return outcomes
 
     def _map(
         self, stream: NDArray[np.int32], device_ns: Ints, receive_ns: Ints, number: Ints | None

@@ -45,7 +45,7 @@ class BatchReport:
     used_ns: NDArray[np.int64]
     """Stamps, in the daemon's clock, of the messages that changed an estimate [ns]."""
     outcomes: tuple[Outcome, ...] = ()
-    """What the estimators made of the rest, at most one of joints and one of poses."""
+    """What the estimators made of the rest, one of joints and one for each channel of bodies, as far as there were any."""
 
 
 class Finder(Protocol):
@@ -118,7 +118,7 @@ class Feed:
         if len(joints):
             outcomes.append(self._estimators.ingest_joints(joints))
         if len(bodies):
-            outcomes.append(self._estimators.ingest_bodies(bodies))
+            outcomes += self._estimators.ingest_bodies(bodies)
         verdicts = np.zeros(len(Verdict), np.int64)
         for outcome in outcomes:
             verdicts += np.bincount(outcome.verdicts, minlength=len(Verdict))
