@@ -70,7 +70,7 @@ class PoseSettings(SettingsModel):
     """One sigma of a measured position [m]."""
     rotation_std_rad: Positive = 0.01
     """One sigma of a measured rotation [rad]."""
-    acceleration_noise: Positive = 0.3
+    acceleration_noise: Positive = 0.8
     """Spectral density (square root) of the acceleration that the filter expects [m/s^2/sqrt(Hz)]; larger follows faster.
 
     Only where adaptation starts: it chooses between 1/16 and 64 times this by what fits the body's own samples."""

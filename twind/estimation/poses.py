@@ -73,7 +73,7 @@ class PoseBank:
         *,
         position_std: ArrayLike = 0.005,
         rotation_std: ArrayLike = 0.01,
-        acceleration_noise: ArrayLike = 0.3,
+        acceleration_noise: ArrayLike = 0.8,
         angular_acceleration_noise: ArrayLike = 1.0,
         velocity_std: ArrayLike = 0.05,
         rate_std: ArrayLike = 0.05,
