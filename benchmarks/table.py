@@ -23,7 +23,7 @@ class Row:
     highest: float
     rounds: int
     bar: float | None = None
-    """What the design or the issue allows at most; None where neither names a bar."""
+    """What is allowed at most; None where no bar was set."""
 
     @property
     def holds(self) -> bool | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from twind.model.topology import Robot
 
-JOINT_BAR = 3e-3  # rad or m: what the acceptance allows
+JOINT_BAR = 3e-3  # rad or m: off the measurement, at most
 LINK_BAR = 1e-6  # m and rad
 SINGLE = 1e-6  # single precision of joint states in USD [m, rad]
 SAME = 1e-9  # m: link positions in USD are doubles
