@@ -54,6 +54,7 @@ def update() -> Update:
         joint_velocity=np.array([0.0, -1.0, math.nan]),
         joint_std=np.array([0.0, 1e-4, math.inf]),
         joint_status=np.array([Status.LOST, Status.OK, Status.STALE], np.uint8),
+        limited=np.array([0, 1, 0], np.uint8),
         position=np.stack([rows, rows + 0.1, rows + 0.2], axis=1),
         orientation=np.tile([1.0, 0.0, 0.0, 0.0], (5, 1)),
         local_translate=np.zeros((5, 3)),
