@@ -77,7 +77,9 @@ def test_a_robot_shows_its_movable_joints_and_its_links_in_world(update: Update)
         "age_ms": 25.0,
         "stamp_ns": NOW_NS - 20_000_000,
         "seq": 9,
-        "joints": {"slide": {"position": 0.25, "velocity": -1.0, "position_std": 1e-4, "unit": "m", "status": "ok"}},
+        "joints": {
+            "slide": {"position": 0.25, "velocity": -1.0, "position_std": 1e-4, "unit": "m", "status": "ok", "limited": True}
+        },
         "links": {
             "/World/arm/base": {"position": [0.0, 0.1, 0.2], "orientation": [1.0, 0.0, 0.0, 0.0]},
             "/World/arm/base/tool": {"position": [1.0, 1.1, 1.2], "orientation": [1.0, 0.0, 0.0, 0.0]},
