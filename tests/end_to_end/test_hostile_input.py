@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 ROBOT, THING = "arm_a", "part_3"
 JOINT_BAR = 3e-3  # rad
-PLACE_BAR = 1e-2  # m: twice the sigma of a measured position by default; smoothing alone is off by up to 6 mm where the path bends
+PLACE_BAR = (
+    1e-2  # m: twice the sigma of a measured position by default; smoothing alone is off by up to 6 mm where the path bends
+)
 RATE_HZ = 100
 WAVES, WAVE, HUGE = 5, 2000, 2
 GROWTH_BAR = 48 * 2**20

@@ -84,6 +84,13 @@ def follow(daemon: Daemon, player: Player, robot: Robot) -> Witness:
     assert daemon.messages("dropped") == 0
     samples = metrics.by("twind_sample_verdicts_total", "verdict")
     assert samples == {"accepted": published * len(player.track.names)}
+    (stream,) = daemon.json("/api/v1/streams")["streams"]
+    assert (stream["source"], stream["entity"], stream["messages"]) == ("floor", robot.id, published)
+    assert stream["channels"]["position"]["verdicts"]["accepted"] == samples["accepted"]
+    assert metrics.by("twind_stream_samples_total", "topic") == {stream["topic"]: samples["accepted"]}
+    assert metrics.total("twind_stream_nis_mean", source="floor", channel="position") > 0.0
+    assert metrics.total("twind_stream_clock_trusted", source="floor") == 1.0
+    assert metrics.total("twind_entity_std", entity=robot.id, quantity="joint_rad") > 0.0
     witness.look()
     return witness
 

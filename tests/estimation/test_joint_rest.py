@@ -101,3 +101,20 @@ def test_a_joint_that_came_to_rest_is_not_frozen(joints: Any, start_ns: int) -> 
     assert robot.bank.frozen.tolist() == [0]
     assert robot.bank.still.tolist() == [1]
     assert robot.bank.live_ns[0] == t[-1]
+
+
+@pytest.mark.parametrize("rate_hz", [125, 250, 1000])
+@pytest.mark.parametrize("speed", [0.4, 1.0])
+def test_a_slow_arm_with_exact_numbers_is_frozen_when_they_repeat_in_motion_but_not_when_it_brakes(
+    joints: Any, start_ns: int, rate_hz: int, speed: float
+) -> None:
+    t = start_ns + np.arange(3 * rate_hz) * (SECOND // rate_hz)
+    s = (t - start_ns) * 1e-9
+    frozen = joints()
+    frozen.feed(t, speed * np.minimum(s, 1.5))
+    assert frozen.bank.frozen.tolist() == [1]
+    braking = speed / 10.0  # s at 10 rad/s^2
+    way = np.clip(s - 1.5, 0.0, braking)
+    braked = joints()
+    braked.feed(t, np.round((speed * np.minimum(s, 1.5) + speed * way - 5.0 * way**2) / 1e-5) * 1e-5)
+    assert braked.bank.frozen.tolist() == [0]

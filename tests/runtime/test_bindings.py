@@ -16,9 +16,13 @@ class Rows:
     def __init__(self) -> None:
         self.streams = 0
         self.asked = ("", 0, 0)
+        self.owners: list[tuple[str, int]] = []
         self.layouts: list[list[int]] = []
 
-    def new_stream(self, topic: str, *, latency_floor_ns: int = 0, period_ns: int = 0) -> int:
+    def new_stream(
+        self, topic: str, *, source: str = "", entity: int = -1, latency_floor_ns: int = 0, period_ns: int = 0
+    ) -> int:
+        self.owners.append((source, entity))
         self.asked = (topic, latency_floor_ns, period_ns)
         self.streams += 1
         return self.streams - 1

@@ -54,6 +54,7 @@ def update() -> Update:
         joint_velocity=np.array([0.0, -1.0, math.nan]),
         joint_std=np.array([0.0, 1e-4, math.inf]),
         joint_status=np.array([Status.LOST, Status.OK, Status.STALE], np.uint8),
+        limited=np.array([0, 1, 0], np.uint8),
         position=np.stack([rows, rows + 0.1, rows + 0.2], axis=1),
         orientation=np.tile([1.0, 0.0, 0.0, 0.0], (5, 1)),
         local_translate=np.zeros((5, 3)),
@@ -76,7 +77,9 @@ def test_a_robot_shows_its_movable_joints_and_its_links_in_world(update: Update)
         "age_ms": 25.0,
         "stamp_ns": NOW_NS - 20_000_000,
         "seq": 9,
-        "joints": {"slide": {"position": 0.25, "velocity": -1.0, "position_std": 1e-4, "unit": "m", "status": "ok"}},
+        "joints": {
+            "slide": {"position": 0.25, "velocity": -1.0, "position_std": 1e-4, "unit": "m", "status": "ok", "limited": True}
+        },
         "links": {
             "/World/arm/base": {"position": [0.0, 0.1, 0.2], "orientation": [1.0, 0.0, 0.0, 0.0]},
             "/World/arm/base/tool": {"position": [1.0, 1.1, 1.2], "orientation": [1.0, 0.0, 0.0, 0.0]},

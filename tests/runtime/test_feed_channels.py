@@ -64,7 +64,7 @@ class Seen(Estimators):
         self.joint_columns.append(columns.arrays())
         return super().ingest_joints(columns)
 
-    def ingest_bodies(self, columns: BodyColumns) -> list[Outcome]:
+    def ingest_bodies(self, columns: BodyColumns) -> Outcome:
         self.body_columns.append(columns)
         return super().ingest_bodies(columns)
 

@@ -43,6 +43,7 @@ class Daemon:
             status=lambda: STATUS,
             entities=lambda: list(ENTITIES.values()),
             entity=ENTITIES.get,
+            streams=lambda begin: {"streams": [], "total": begin, "next": None},
             metrics=self.telemetry.render_metrics,
         )
 
@@ -112,13 +113,26 @@ def test_an_unknown_entity_is_404_with_a_suggestion() -> None:
 
 def test_before_start_up_is_finished_entities_are_503() -> None:
     async def scenario(_: HttpServer, client: ClientSession) -> None:
-        for path in ("/api/v1/entities", "/api/v1/entities/arm_left"):
+        for path in ("/api/v1/entities", "/api/v1/entities/arm_left", "/api/v1/streams"):
             async with client.get(path) as response:
                 assert response.status == 503
         async with client.get("/api/v1/status") as response:
             assert (await response.json())["instance"] == "cell-7"
 
     serve(scenario, daemon=Daemon(STARTING))
+
+
+def test_streams_are_listed_from_any_of_them_on() -> None:
+    async def scenario(_: HttpServer, client: ClientSession) -> None:
+        async with client.get("/api/v1/streams") as response:
+            assert await response.json() == {"streams": [], "total": 0, "next": None}
+        async with client.get("/api/v1/streams?from=500") as response:
+            assert (await response.json())["total"] == 500
+        for start in ("-1", "x", "", "9" * 400):
+            async with client.get("/api/v1/streams", params={"from": start}) as response:
+                assert response.status == 400
+
+    serve(scenario)
 
 
 def test_metrics_are_what_prometheus_reads() -> None:

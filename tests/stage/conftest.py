@@ -132,6 +132,7 @@ def _update(
         joint_velocity=np.linspace(-1, 1, len(joints)),
         joint_std=np.zeros(len(joints)),
         joint_status=np.zeros(len(joints), np.uint8),
+        limited=np.zeros(len(joints), np.uint8),
         position=np.array([world[:3, 3] for world in worlds]).reshape(-1, 3),
         orientation=np.array([_quaternion(world[:3, :3]) for world in worlds]).reshape(-1, 4),
         local_translate=local_translate,

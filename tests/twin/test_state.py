@@ -248,3 +248,12 @@ def test_a_stage_without_entities_never_has_news() -> None:
     twin = Twin(Topology(""), fresh_ns=FRESH, coast_ns=COAST, lost_ns=LOST)
     inputs = {name: values[:0] for name, values in Feed().inputs.items()}
     assert twin.advance(now_ns=T0, **inputs) is None
+
+
+def test_a_joint_shown_at_its_limit_because_its_estimate_lies_beyond_is_flagged_until_it_comes_back() -> None:
+    feed = Feed()
+    for tick, (position, flags) in enumerate(((4.0, [1, 0, 0]), (1.0 + 1e-9, [0, 0, 0]), (-1.01, [1, 0, 0]), (0.5, [0, 0, 0]))):
+        feed.sample(LEFT, T0 + tick, position=position)
+        update = feed.advance(T0 + tick)
+        assert update is not None
+        assert update.limited[:3].tolist() == flags

@@ -82,6 +82,9 @@ class PoseSettings(SettingsModel):
     """One sigma of a measured angular velocity (twist) [rad/s]."""
     gyro_std_rad_s: Positive = 0.03
     """One sigma of the angular rate of an IMU, its bias included [rad/s]."""
+    inertial: bool = False
+    """Whether the IMU drives the body between poses, with the biases of its sensors estimated (15 states instead of 12). For a
+    body whose IMU is calibrated, fixed to it and faster than its poses."""
 
 
 class JointNoise(SettingsModel):

@@ -4,6 +4,7 @@ from twind.estimation.clocks import ClockBank
 from twind.estimation.joint_kernels import NO_VERDICT
 from twind.estimation.joints import JointBank
 from twind.estimation.poses import PoseBank
+from twind.estimation.tally import Tally
 from twind.model.messages import Channel
 
-__all__ = ["NO_VERDICT", "Channel", "ClockBank", "JointBank", "PoseBank"]
+__all__ = ["NO_VERDICT", "Channel", "ClockBank", "JointBank", "PoseBank", "Tally"]

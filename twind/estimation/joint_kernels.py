@@ -85,7 +85,7 @@ def ingest_joints(
                 row.resets = max(row.resets, track.resets)
                 summarise(track, shown[index])
                 continue
-            watch_repeats(row, track, number, t, z)
+            watch_repeats(row, track, rings, index, number, t, z)
             same = same and repeats(row, t)
             abrupt = abrupt or row.abrupt == 1
             newest += 1

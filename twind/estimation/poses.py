@@ -204,6 +204,20 @@ class PoseBank:
         return self._states["t_ns"]
 
     @property
+    def live_ns(self) -> NDArray[np.int64]:
+        """(n_bodies,) stamp of the newest sample that tells where each body is [ns]: a pose, once there was one.
+
+        Velocities and inertial readings carry a body on from its last pose, but the error of that grows without bound.
+        """
+        states = self._states
+        return np.where(states["posed"] == 1, np.minimum(states["pose_ns"], states["t_ns"]), states["t_ns"])
+
+    @property
+    def twist_off(self) -> NDArray[np.int64]:
+        """(n_bodies,) 1 where reported velocities contradict the poses and are left out. A view: copy what you keep."""
+        return self._states["twist_off"]
+
+    @property
     def posed(self) -> NDArray[np.int64]:
         """(n_bodies,) 1 where a pose was used, 0 where at most the attitude is known. A view: copy what you keep."""
         return self._states["posed"]

@@ -43,6 +43,8 @@ class Update:
     """(J,) one sigma of the position [rad or m]; 0 for a fixed joint, infinite before the first sample."""
     joint_status: Bytes
     """(J,) `Status`."""
+    limited: Bytes
+    """(J,) 1 where the joint is shown at a limit because its estimate lies beyond it."""
     position: Floats
     """(F, 3) world positions [m]."""
     orientation: Floats

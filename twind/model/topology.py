@@ -50,6 +50,23 @@ class Mimic:
 
 
 @dataclass(frozen=True, slots=True)
+class JointHints:
+    """What the asset says of a joint's measurements and motion, in SI units; None where it says nothing."""
+
+    position_std: float | None = None
+    """One sigma of a measured position [rad or m]."""
+    jerk_noise: float | None = None
+    """Most of the jerk's spectral density, its square root [rad/s^3/sqrt(Hz) or m/s^3/sqrt(Hz)]."""
+    stamp_std_s: float | None = None
+    """One sigma of the jitter of device stamps [s]."""
+    wraps: float | None = None
+    """What one turn measures where positions wrap around [rad]."""
+    use_velocity: bool | None = None
+    velocity_std: float | None = None
+    """One sigma of a reported velocity [rad/s or m/s]."""
+
+
+@dataclass(frozen=True, slots=True)
 class Joint:
     """One joint. `W(child) = W(parent) * parent_frame * motion(axis, q) * inverse(child_frame)`."""
 
@@ -76,6 +93,8 @@ class Joint:
     mimic: Mimic | None = None
     rest: float = 0.0
     """Position in the asset as authored [rad or m]; shown until the first sample arrives."""
+    hints: JointHints = JointHints()
+    """What the asset says for estimation."""
 
     @property
     def movable(self) -> bool:

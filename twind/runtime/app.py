@@ -17,6 +17,7 @@ from twind.model.time import ms_to_ns
 from twind.runtime.bindings import bindings_of
 from twind.runtime.documents import entity_document, entity_list
 from twind.runtime.estimators import Estimators
+from twind.runtime.figures import LiveFigures, stream_list
 from twind.runtime.health import Facts, Health, judge
 from twind.runtime.http.server import HttpServer
 from twind.runtime.http.views import Views
@@ -97,6 +98,7 @@ class Daemon:
             status=self._status,
             entities=self.entities,
             entity=self._entity,
+            streams=self._streams,
             metrics=telemetry.render_metrics,
         )
         self.http = HttpServer(self.settings.http, views, count=telemetry.metrics.count_request)
@@ -131,6 +133,9 @@ class Daemon:
         if problems:
             raise ConfigurationError(problems)
         self.twinned = twinned = await self._lay_out(stage)
+        self.telemetry.metrics.estimation.figures = LiveFigures(
+            topology, twinned.estimators, update=self._update, now_ns=time.time_ns
+        )
         self._supervisor.supervise("dead letters", self._dead_letters.run)
         await twinned.publisher.publish()
         self._supervisor.supervise("publisher", twinned.publisher.run)
@@ -192,7 +197,7 @@ class Daemon:
         for name, of_source in settings.sources.items():
             adapter = registry.sources.load(of_source.type)
             source = adapter.open(name, of_source, instance=settings.instance, telemetry=self.telemetry)
-            bindings = bindings_of(of_source, registry, twinned.topology, twinned.estimators)
+            bindings = bindings_of(name, of_source, registry, twinned.topology, twinned.estimators)
             feed = Feed(bindings, twinned.estimators, on_refused=partial(self._keep, name))
             batch_s = settings.estimation.batch_ms / 1e3
             pump = Pump(
@@ -273,6 +278,9 @@ class Daemon:
         if self.twinned is None or update is None:
             return None
         return entity_document(self.twinned.topology, update, time.time_ns(), entity_id)
+
+    def _streams(self, begin: int) -> Mapping[str, object]:
+        return {} if self.twinned is None else stream_list(self.twinned.estimators, begin)
 
     # Stopping.
 

@@ -56,14 +56,14 @@ class JointBinding:
 Binding = JointBinding | BodyBinding | PackedBinding
 
 
-def bindings_of(source: SourceSettings, registry: Registry, topology: Topology, rows: RowAllocator) -> Bindings:
+def bindings_of(name: str, source: SourceSettings, registry: Registry, topology: Topology, rows: RowAllocator) -> Bindings:
     """Return the bindings of one source as its settings say; the daemon and replay make them alike.
 
     Raises:
         PermanentError: A codec cannot be loaded.
     """
     codecs = {route.codec: registry.codecs.load(route.codec)() for route in source.routes}
-    return Bindings(source.routes, codecs, topology, rows, latency_floor_ms=source.latency_floor_ms)
+    return Bindings(source.routes, codecs, topology, rows, source=name, latency_floor_ms=source.latency_floor_ms)
 
 
 class Bindings:
@@ -76,9 +76,11 @@ class Bindings:
         topology: Topology,
         rows: RowAllocator,
         *,
+        source: str = "",
         latency_floor_ms: float = 0.0,
     ) -> None:
         self._routes = routes
+        self._source = source
         self._latency_floor_ms = latency_floor_ms
         self._codecs = codecs
         self._topology = topology
@@ -125,7 +127,7 @@ class Bindings:
             return JointBinding(
                 index,
                 self._joint_layouts(index),
-                stream=self._stream(topic, route),
+                stream=self._stream(topic, index, route),
                 max_bytes=route.max_bytes,
                 decode=codec.decode,
             )
@@ -134,15 +136,21 @@ class Bindings:
                 index,
                 self._joint_layouts(index) if is_robot else None,
                 self._topology.entity_index,
-                stream=self._stream(topic, route),
+                stream=self._stream(topic, index, route),
                 max_bytes=route.max_bytes,
                 decode=codec.decode,
             )
-        return body_binding(index, codec, stream=self._stream(topic, route), max_bytes=route.max_bytes)
+        return body_binding(index, codec, stream=self._stream(topic, index, route), max_bytes=route.max_bytes)
 
     def _joint_layouts(self, robot: int) -> JointLayouts:
         return JointLayouts(self._topology.robots[robot], self._topology.first_joint[robot], rows=self._rows)
 
-    def _stream(self, topic: str, route: RouteSettings) -> int:
+    def _stream(self, topic: str, entity: int, route: RouteSettings) -> int:
         floor_ms = self._latency_floor_ms if route.latency_floor_ms is None else route.latency_floor_ms
-        return self._rows.new_stream(topic, latency_floor_ns=ms_to_ns(floor_ms), period_ns=ms_to_ns(route.period_ms))
+        return self._rows.new_stream(
+            topic,
+            source=self._source,
+            entity=entity,
+            latency_floor_ns=ms_to_ns(floor_ms),
+            period_ns=ms_to_ns(route.period_ms),
+        )

@@ -65,6 +65,7 @@ def _joints(robot: Robot, first: int, update: Update) -> Document:
             "position_std": float(update.joint_std[row]),
             "unit": joint.kind.unit,
             "status": _word(update.joint_status[row]),
+            **({"limited": True} if update.limited[row] else {}),
         }
         for row, joint in enumerate(robot.joints, first)
         if joint.movable

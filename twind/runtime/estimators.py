@@ -4,49 +4,32 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from twind.config.base import SettingsModel
-from twind.estimation import ClockBank, JointBank, PoseBank
+from twind.estimation import ClockBank, JointBank, PoseBank, Tally
+from twind.estimation.tally import CHANNELS
 from twind.model.errors import RefusedInput
 from twind.model.estimates import Verdict
-from twind.model.messages import Channel
 from twind.model.refusals import Refusal
 from twind.model.time import NO_STAMP, ms_to_ns, s_to_ns
 from twind.model.topology import JointKind
-from twind.telemetry import events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from twind.config.settings import EstimationSettings, JointNoise
-    from twind.model.topology import Topology
+    from twind.model.topology import Joint, Topology
     from twind.runtime.columns import BodyColumns, JointColumns
-    from twind.telemetry.events import Event
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Bytes = NDArray[np.uint8]
 
-_CLOCK_EVENTS: dict[str, Callable[..., Event]] = {
-    "steps_ahead": partial(events.ClockStepped, direction="ahead"),
-    "steps_back": partial(events.ClockStepped, direction="back"),
-    "freezes": events.StampsFrozen,
-    "trust_lost": events.ClockNotShared,
-}
-"""What the clock bank counts that is worth an event."""
-_CHANNELS = {
-    Channel.POSE: ("pose", 6),
-    Channel.TWIST_BODY: ("twist", 6),
-    Channel.TWIST_WORLD: ("world_twist", 6),
-    Channel.IMU: ("imu", 3),
-}
-"""Name and degrees of freedom of what bodies show."""
 _STREAMS_PER_ENTITY = 8
 _MIN_STREAMS = 64
 _HISTORY = 256  # samples per joint kept to put late ones in order; 6 kB of samples and 9 kB of states per joint
@@ -55,22 +38,32 @@ _CHANGES = np.isin(np.arange(256), (Verdict.ACCEPTED, Verdict.RESET))
 """Whether each verdict changes an estimate: a table, as asking for each batch would cost more than its filters do."""
 
 
+_COUNTED_AS = np.array([CHANNELS.index(name) for name in ("pose", "twist", "world_twist", "imu")], np.uint8)
+"""What each `twind.model.messages.Channel` of a body is counted as."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One topic of one source."""
+
+    source: str
+    topic: str
+    entity: str
+    """Id of the entity that the topic is about."""
+
+
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """One batch, sample by sample, for those who count: M messages with K samples in all."""
+    """Where the samples of one batch came from: M messages with K samples in all."""
 
-    channel: str
-    """What was measured: `position` of joints, or `pose`, `twist`, `world_twist` or `imu` of bodies."""
-    freedom: int
-    """Degrees of freedom of each `nis`."""
+    channel: Bytes | None
+    """(M,) what each is, as an index into `twind.estimation.tally.CHANNELS`; None where all are positions of joints."""
     stream: NDArray[np.int32]
     """(M,) clock row of each message's stream."""
     receive_ns: Ints
     """(M,) arrivals [ns]."""
     offset: Ints | None
     """(M + 1,) where each message's samples begin; None where every message is one sample."""
-    nis: Floats
-    """(K,) normalised innovation squared, NaN where there was nothing to compare with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +75,8 @@ class Outcome:
     used_ns: Ints
     """Stamps, in the daemon's clock, of the messages whose samples changed an estimate [ns]."""
     samples: Samples | None = None
+    resets: int = 0
+    """Samples that re-initialised an estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +85,7 @@ class Prediction:
 
     target_ns: Ints
     sample_ns: Ints
+    """(E,) stamp of the newest sample that tells of the present [ns]: not of a frozen source, nor of an IMU without poses."""
     joint_position: Floats
     joint_velocity: Floats
     joint_std: Floats
@@ -104,11 +100,12 @@ class Estimators:
     """Clocks, joints and poses, with the estimate of every entity. Belongs to one thread."""
 
     def __init__(self, topology: Topology, settings: EstimationSettings) -> None:
-        self._topology = topology
+        self.topology = topology
         self._n_entities = len(topology.entities)
         self._max_streams = max(_MIN_STREAMS, _STREAMS_PER_ENTITY * self._n_entities)
-        self._topics: list[str] = []
-        """Topic of each stream."""
+        self.streams: list[Stream] = []
+        """What each row of the clocks and of the tally stands for."""
+        self.tally = Tally(self._max_streams)
         self.clocks = ClockBank(
             self._max_streams,
             trust_within_ns=ms_to_ns(settings.clock.trust_within_ms),
@@ -131,13 +128,11 @@ class Estimators:
         )
         self._configure(settings)
         owner = np.repeat(np.arange(len(topology.robots)), np.diff(topology.first_joint))
-        self._owner: Ints = owner.astype(np.int64)
+        self.owner: Ints = owner.astype(np.int64)
         """(J,) entity of each joint."""
-        self._clock_counts = self.clocks.counts()
-        self._resets = {"joint": self.joints.resets.copy(), "pose": self.poses.resets.copy()}
 
     def _configure(self, settings: EstimationSettings) -> None:
-        for index, entity in enumerate(self._topology.entities):
+        for index, entity in enumerate(self.topology.entities):
             own = settings.overrides.get(entity.id)
             poses = _over(settings.poses, None if own is None else own.poses)
             self.poses.configure(
@@ -149,16 +144,18 @@ class Estimators:
                 velocity_std=poses.velocity_std_m_s,
                 rate_std=poses.rate_std_rad_s,
                 gyro_std=poses.gyro_std_rad_s,
+                inertial=poses.inertial,
             )
-        for robot, first in zip(self._topology.robots, self._topology.first_joint, strict=False):
+        for robot, first in zip(self.topology.robots, self.topology.first_joint, strict=False):
             own = settings.overrides.get(robot.id)
-            of_robot = _over(settings.joints, None if own is None else own.joints)
+            of_robot = None if own is None else own.joints
             for offset, joint in enumerate(robot.joints):
                 linear = joint.kind is JointKind.PRISMATIC
                 turn = math.tau if joint.kind is JointKind.CONTINUOUS else 0.0
-                noise: JointNoise = of_robot
-                for names in (settings.joints.names, of_robot.names):
-                    noise = _over(noise, names.get(joint.name))
+                of_joint = None if of_robot is None else of_robot.names.get(joint.name)
+                noise: JointNoise = _hinted(settings.joints, joint)
+                for own_noise in (of_robot, settings.joints.names.get(joint.name), of_joint):
+                    noise = _over(noise, own_noise)
                 self.joints.configure(
                     first + offset,
                     position_std=noise.position_std_m if linear else noise.position_std_rad,
@@ -178,21 +175,31 @@ class Estimators:
         self.clocks.warm_up()
         self.joints.warm_up()
         self.poses.warm_up()
+        self.tally.warm_up()
 
-    def new_stream(self, topic: str, *, latency_floor_ns: int = 0, period_ns: int = 0) -> int:
-        """Return the clock row of a new stream.
+    def new_stream(
+        self, topic: str, *, source: str = "", entity: int = -1, latency_floor_ns: int = 0, period_ns: int = 0
+    ) -> int:
+        """Return the row of a new stream.
+
+        Args:
+            topic: Topic that it comes on.
+            source: Name of the source that receives it.
+            entity: Index of the entity that it is about; -1 for none.
+            latency_floor_ns: What the soonest message takes [ns].
+            period_ns: Time between two sequence numbers [ns]; 0 unknown.
 
         Raises:
             RefusedInput: All rows are taken.
         """
-        if len(self._topics) == self._max_streams:
+        if len(self.streams) == self._max_streams:
             raise RefusedInput(
                 Refusal.TOO_MANY_TOPICS,
                 f"{self._max_streams} topics already lead to this stage's entities; use fewer placeholders in the routes",
             )
-        row = len(self._topics)
+        row = len(self.streams)
         self.clocks.configure(row, latency_floor_ns=latency_floor_ns, period_ns=period_ns)
-        self._topics.append(topic)
+        self.streams.append(Stream(source, topic, "" if entity < 0 else self.topology.entities[entity].id))
         return row
 
     def new_layout(self, joints: Sequence[int]) -> int:
@@ -206,11 +213,12 @@ class Estimators:
         verdicts = np.empty(len(batch.position), np.uint8)
         nis = np.empty(len(batch.position))
         self.joints.ingest(batch.layout, mapped, sigma, skip, batch.offset, batch.position, verdicts, nis, rates=batch.velocity)
-        samples = Samples("position", 1, batch.stream, batch.receive_ns, batch.offset, nis)
-        return Outcome(verdicts, mapped[_CHANGES[verdicts[batch.offset[:-1]]]], samples)
+        resets = self.tally.add(batch.stream, verdicts, nis, offset=batch.offset)
+        samples = Samples(None, batch.stream, batch.receive_ns, batch.offset)
+        return Outcome(verdicts, mapped[_CHANGES[verdicts[batch.offset[:-1]]]], samples, resets)
 
-    def ingest_bodies(self, columns: BodyColumns) -> list[Outcome]:
-        """Update the bodies from one batch of poses, velocities and inertial readings; return one outcome for each channel."""
+    def ingest_bodies(self, columns: BodyColumns) -> Outcome:
+        """Update the bodies from one batch of poses, velocities and inertial readings."""
         channel = np.array(columns.channel, np.uint8)
         stream, receive_ns = np.array(columns.stream, np.int32), np.array(columns.receive_ns, np.int64)
         device_ns, number = np.array(columns.device_ns, np.int64), np.array(columns.number, np.int64)
@@ -230,13 +238,9 @@ class Estimators:
             nis,
             channel=channel,
         )
-        changed = _CHANGES[verdicts]
-        outcomes = []
-        for one in sorted(set(columns.channel)):
-            of = channel == one
-            samples = Samples(*_CHANNELS[Channel(one)], stream[of], receive_ns[of], None, nis[of])
-            outcomes.append(Outcome(verdicts[of], mapped[of & changed], samples))
-        return outcomes
+        counted = _COUNTED_AS[channel]
+        resets = self.tally.add(stream, verdicts, nis, channel=counted)
+        return Outcome(verdicts, mapped[_CHANGES[verdicts]], Samples(counted, stream, receive_ns, None), resets)
 
     def _map(
         self, stream: NDArray[np.int32], device_ns: Ints, receive_ns: Ints, number: Ints | None
@@ -248,58 +252,35 @@ class Estimators:
         self.clocks.map(stream, device_ns, receive_ns, mapped, sigma, skip, number=number)
         return mapped, sigma, skip
 
-    def new_resets(self) -> list[tuple[str, str, int]]:
-        """Return (kind, entity id, how many) for estimates that were started anew since the last call."""
-        found = []
-        for kind, bank, owner in (("joint", self.joints, self._owner), ("pose", self.poses, None)):
-            since = bank.resets - self._resets[kind]
-            if since.any():
-                self._resets[kind] = bank.resets.copy()
-                for row in np.flatnonzero(since):
-                    entity = self._topology.entities[row if owner is None else owner[row]]
-                    found.append((kind, entity.id, int(since[row])))
-        return found
-
-    def new_clock_events(self) -> list[Event]:
-        """Return what happened to the streams' clocks since the last call."""
-        counts, before = self.clocks.counts(), self._clock_counts
-        self._clock_counts = counts
-        found: list[Event] = []
-        for name, make in _CLOCK_EVENTS.items():
-            since = counts[name] - before[name]
-            found += [make(topic=self._topics[row], count=int(since[row])) for row in np.flatnonzero(since)]
-        return found
-
     def predict(self, now_ns: int, predict_after_ns: int) -> Prediction:
         """Predict every entity to the stamp of its newest sample, or to `now - predict_after` where that is later.
 
         All joints of a robot, and its base, share one instant. Read-only.
         """
-        sample_ns = self._newest_ns()
-        known = sample_ns != NO_STAMP
-        target_ns = np.where(known, np.maximum(sample_ns, now_ns - predict_after_ns), 0)
-        return self._predict_to(target_ns, sample_ns)
+        newest_ns = self._newest_of(self.poses.last_ns, self.joints.last_ns)
+        target_ns = np.where(newest_ns != NO_STAMP, np.maximum(newest_ns, now_ns - predict_after_ns), 0)
+        return self._predict_to(target_ns)
 
     def predict_to(self, instant_ns: int) -> Prediction:
         """Predict everything to one instant, whatever the age of its samples. Read-only."""
-        return self._predict_to(np.full(self._n_entities, instant_ns, np.int64), self._newest_ns())
+        return self._predict_to(np.full(self._n_entities, instant_ns, np.int64))
 
-    def _newest_ns(self) -> Ints:
-        """Return the stamp of each entity's newest sample [ns], `NO_STAMP` before the first."""
-        sample_ns = self.poses.last_ns.copy()
-        np.maximum.at(sample_ns, self._owner, self.joints.live_ns)
-        return sample_ns
+    def _newest_of(self, body_ns: Ints, joint_ns: Ints) -> Ints:
+        """Return the newest stamp of each entity [ns], `NO_STAMP` before the first."""
+        newest_ns = body_ns.copy()
+        np.maximum.at(newest_ns, self.owner, joint_ns)
+        return newest_ns
 
-    def _predict_to(self, target_ns: Ints, sample_ns: Ints) -> Prediction:
-        topology, entities = self._topology, self._n_entities
+    def _predict_to(self, target_ns: Ints) -> Prediction:
+        topology, entities = self.topology, self._n_entities
         joint_position, joint_velocity, joint_std = (np.empty(topology.n_joints) for _ in range(3))
-        self.joints.predict(target_ns[self._owner], joint_position, joint_velocity, joint_std)
+        self.joints.predict(target_ns[self.owner], joint_position, joint_velocity, joint_std)
         body_position, body_orientation = np.empty((entities, 3)), np.empty((entities, 4))
         position_std, rotation_std = np.empty(entities), np.empty(entities)
         self.poses.predict(target_ns, body_position, body_orientation, position_std, rotation_std)
         return Prediction(
             target_ns=target_ns,
-            sample_ns=sample_ns,
+            sample_ns=self._newest_of(self.poses.live_ns, self.joints.live_ns),
             joint_position=joint_position,
             joint_velocity=joint_velocity,
             joint_std=joint_std,
@@ -312,6 +293,20 @@ class Estimators:
 
 
 _S = TypeVar("_S", bound=SettingsModel)
+
+
+def _hinted(noise: JointNoise, joint: Joint) -> JointNoise:
+    """Return what is set for all joints, with what the stage says of this one in its place."""
+    hints, linear = joint.hints, joint.kind is JointKind.PRISMATIC
+    said = {
+        "position_std_m" if linear else "position_std_rad": hints.position_std,
+        "jerk_noise_m" if linear else "jerk_noise": hints.jerk_noise,
+        "stamp_std_ms": None if hints.stamp_std_s is None else hints.stamp_std_s * 1e3,
+        "wraps_rad": hints.wraps,
+        "use_velocity": hints.use_velocity,
+        "velocity_std": hints.velocity_std,
+    }
+    return noise.model_copy(update={name: value for name, value in said.items() if value is not None})
 
 
 def _over(base: _S, own: SettingsModel | None) -> _S:

@@ -19,7 +19,9 @@ _MAX_LAYOUTS = 16
 class RowAllocator(Protocol):
     """Hands out the rows that estimation keeps per stream and per order of joints."""
 
-    def new_stream(self, topic: str, *, latency_floor_ns: int = 0, period_ns: int = 0) -> int:
+    def new_stream(
+        self, topic: str, *, source: str = "", entity: int = -1, latency_floor_ns: int = 0, period_ns: int = 0
+    ) -> int:
         """Return the row of a new stream's clock; raises RefusedInput when all are taken."""
 
     def new_layout(self, joints: Sequence[int]) -> int:

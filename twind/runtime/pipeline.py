@@ -118,7 +118,7 @@ class Feed:
         if len(joints):
             outcomes.append(self._estimators.ingest_joints(joints))
         if len(bodies):
-            outcomes += self._estimators.ingest_bodies(bodies)
+            outcomes.append(self._estimators.ingest_bodies(bodies))
         verdicts = np.zeros(len(Verdict), np.int64)
         for outcome in outcomes:
             verdicts += np.bincount(outcome.verdicts, minlength=len(Verdict))

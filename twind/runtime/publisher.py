@@ -11,6 +11,7 @@ import numpy as np
 from twind.model.errors import StageError
 from twind.model.estimates import Status
 from twind.model.time import NS_PER_S, ms_to_ns
+from twind.runtime.estimation_watch import EstimationWatch
 from twind.telemetry import events
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Publisher:
         self._period_s = 1.0 / settings.rate_hz
         self._predict_after_ns = ms_to_ns(settings.predict_after_ms)
         self._estimators = estimators
+        self._watch = EstimationWatch(estimators)
         self._twin = twin
         self._stage = stage
         self._thread = thread
@@ -87,9 +89,7 @@ class Publisher:
 
     async def publish(self) -> None:
         """Make one update from the present estimates and write it."""
-        for kind, entity, count in self._estimators.new_resets():
-            self._telemetry.emit(events.EstimateReset(kind=kind, entity=entity, count=count))
-        for event in self._estimators.new_clock_events():
+        for event in self._watch.new_events():
             self._telemetry.emit(event)
         now_ns = time.time_ns()
         prediction = self._estimators.predict(now_ns, self._predict_after_ns)

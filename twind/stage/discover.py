@@ -206,4 +206,5 @@ class _Discovery:
             upper=joint.upper,
             velocity_limit=joint.velocity_limit,
             rest=rest,
+            hints=joint.hints,
         )

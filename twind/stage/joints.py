@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pxr import UsdPhysics
 
-from twind.model.topology import JointKind, Pose
+from twind.model.topology import JointHints, JointKind, Pose
 from twind.stage.bodies import WORLD, Bodies, prims
+from twind.stage.hints import read_hints
 from twind.stage.poses import compose, normalised, relative
 from twind.stage.schemas import authored, target
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from twind.stage.space import Space
 
 _AXES = {"X": 0, "Y": 1, "Z": 2}
+_TURNING = (JointKind.REVOLUTE, JointKind.CONTINUOUS)
 _HUGE = 1e5
 """A limit [deg, deg/s or stage units] beyond this is a converter's way to say 'none' (277 turns, or 100 km)."""
 
@@ -40,6 +42,7 @@ class JointPrim:
     velocity_limit: float
     state: float | None
     """Authored joint state [rad or m]."""
+    hints: JointHints
     in_tree: bool
     """False when it is excluded from the articulation and so may not carry a link."""
 
@@ -106,6 +109,7 @@ def _read(prim: Any, bodies: Bodies, space: Space, notes: Notes) -> JointPrim | 
         upper=upper,
         velocity_limit=_velocity_limit(prim, unit),
         state=None if state is None else float(state) * unit,
+        hints=read_hints(prim, unit, turns=kind in _TURNING, notes=notes),
         in_tree=joint.GetExcludeFromArticulationAttr().Get() is not True,
     )
 

@@ -78,6 +78,7 @@ def random_update(topology: Topology, *, seq: int, rng: np.random.Generator, cha
         joint_velocity=rng.uniform(-1, 1, joints),
         joint_std=np.full(joints, 1e-3),
         joint_status=np.full(joints, Status.OK, np.uint8),
+        limited=np.zeros(joints, np.uint8),
         position=rng.normal(size=(frames, 3)),
         orientation=orientation,
         local_translate=rng.normal(size=(frames, 3)),

@@ -107,8 +107,62 @@ class EstimateReset(Event):
     counter = "estimate_resets"
     labels = ("kind",)
     kind: str
+    """joint | pose"""
     entity: str
     count: int
+    joint: str = ""
+    """The joint that was moved furthest."""
+    distance: float = 0.0
+    """How far the newest reset moved it, or the body [rad or m]."""
+    angle_rad: float = 0.0
+    """By how much it turned the body [rad]."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelDisabled(Event):
+    """Reported velocities contradict the measured positions, so they are left out until they agree again."""
+
+    level = "warning"
+    counter = "channels_disabled"
+    labels = ("channel",)
+    channel: str
+    """velocity (of joints) | twist (of a body)"""
+    entity: str
+    count: int
+    joint: str = ""
+    """The first of the joints."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRestored(Event):
+    """Reported velocities agree with the measured positions again, and are used."""
+
+    counter = "channels_restored"
+    labels = ("channel",)
+    channel: str
+    entity: str
+    count: int
+    joint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFrozen(Event):
+    """A source repeats the same numbers under new stamps although the machine was moving; it is shown stale."""
+
+    level = "warning"
+    counter = "sources_frozen"
+    entity: str
+    joints: int
+    """How many of its joints."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceMoving(Event):
+    """A source that repeated the same numbers sends new ones."""
+
+    counter = "sources_moving_again"
+    entity: str
+    joints: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import twind
 from twind.model.estimates import Status, Verdict
+from twind.telemetry.estimation import EstimationMetrics
 from twind.telemetry.watched import Watched, WatchedQueue
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Metrics:
         build.labels(twind.__version__, platform.python_version()).set(1)
         self._config = catalogue.gauge("config_info", "Always 1; the label identifies the configuration.", ("hash",))
         self.watched = Watched(catalogue)
+        self.estimation = EstimationMetrics(catalogue)
 
     def source(self, name: str) -> SourceMetrics:
         """Return the counters of one source; they exist at 0 from the first call on. `name` comes from the configuration."""

@@ -19,7 +19,10 @@ _HEAD = """# Metrics and log events
 Generated from the code by `make docs`; do not edit.
 
 `/metrics` shows what follows, beside the usual `process_*` and `python_*` series. Every label is bounded: sources and
-components come from the configuration, everything else from fixed sets.
+components come from the configuration, entities from the stage, everything else from fixed sets. Topics are only those that
+were bound to an entity, at most 8 for each entity of the stage or 64. The first 500 streams and the first 500 entities have
+series of their own; the rest is summed up under `other` (counters added, a mean over all their samples, the largest age and
+standard deviation). `/api/v1/streams` shows all of them.
 
 | metric | kind | labels | what it says |
 |---|---|---|---|

@@ -24,6 +24,8 @@ _LOST = int(Status.LOST)
 _EXACT = int(Precision.EXACT)
 _FLOAT = int(Precision.FLOAT)
 _HALF = int(Precision.HALF)
+_AT_LIMIT = 1e-6
+"""Rad or m by which single precision may put a joint beyond its limit."""
 _NO_AXIS = 1e-10
 """Length up to which OpenUSD takes a quaternion's imaginary part for none (`GF_MIN_VECTOR_LENGTH`)."""
 
@@ -156,17 +158,19 @@ def settle_joints(
     velocity: Floats,
     std: Floats,
     status: Bytes,
+    limited: Bytes,
 ) -> None:
     """Turn estimates into the joint state that is shown, for the `changed` entities: rest, mimic, then limits.
 
     `estimate` (3, J) holds position, velocity and sigma of the position, `sampled_status` (J,) goes by each joint's own age.
-    The last four arrays (J,) are written. A joint that was never sampled stands as authored, even beyond its limits, with an
+    The last five arrays (J,) are written. A joint that was never sampled stands as authored, even beyond its limits, with an
     infinite sigma; a fixed one is as good as its robot; a mimic joint takes everything from the joint it follows.
     """
     for entity in changed:
         for place in range(tables.first_joint[entity], tables.first_joint[entity + 1]):
             joint = tables.order[place]
             leader = tables.leader[joint]
+            limited[joint] = 0
             if tables.kind[joint] == _FIXED:
                 position[joint], velocity[joint], std[joint] = 0.0, 0.0, 0.0
                 status[joint] = entity_status[entity]
@@ -186,7 +190,10 @@ def settle_joints(
             else:
                 position[joint], velocity[joint], std[joint] = estimate[0, joint], estimate[1, joint], estimate[2, joint]
                 status[joint] = sampled_status[joint]
-            position[joint] = min(max(position[joint], tables.lower[joint]), tables.upper[joint])
+            beyond = max(tables.lower[joint] - position[joint], position[joint] - tables.upper[joint])
+            if beyond > 0.0:
+                position[joint] = min(max(position[joint], tables.lower[joint]), tables.upper[joint])
+                limited[joint] = beyond > _AT_LIMIT
 
 
 @kernel
@@ -292,6 +299,7 @@ def move(
     joint_velocity: Floats,
     joint_std: Floats,
     joint_status: Bytes,
+    limited: Bytes,
     position: Floats,
     orientation: Floats,
     shown_position: Floats,
@@ -312,6 +320,7 @@ def move(
         joint_velocity,
         joint_std,
         joint_status,
+        limited,
     )
     place_frames(tables, changed, posed, body_position, body_orientation, joint_position, position, orientation)
     hang_frames(tables, changed, position, orientation, shown_position, shown_orientation, local_translate, local_orient)

@@ -60,6 +60,7 @@ class Twin:
         self._joint_velocity = np.zeros(joints)
         self._joint_std = np.zeros(joints)
         self._joint_status = np.zeros(joints, np.uint8)
+        self._limited = np.zeros(joints, np.uint8)
         self._position = self._tables.rest_position.copy()
         self._orientation = self._tables.rest_orientation.copy()
         self._local_translate = np.zeros((frames, 3))
@@ -166,6 +167,7 @@ class Twin:
             self._joint_velocity,
             self._joint_std,
             self._joint_status,
+            self._limited,
             self._position,
             self._orientation,
             self._shown_position,
@@ -190,6 +192,7 @@ class Twin:
             joint_velocity=self._joint_velocity.copy(),
             joint_std=self._joint_std.copy(),
             joint_status=self._joint_status.copy(),
+            limited=self._limited.copy(),
             position=self._position.copy(),
             orientation=self._orientation.copy(),
             local_translate=self._local_translate.copy(),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from twind.runtime.health import Health, Probe
     from twind.runtime.http.views import Views
 
+_MAX_DIGITS = 10
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -30,6 +31,7 @@ def add_routes(app: web.Application, views: Views) -> None:
     router.add_get("/startupz", api.probe(lambda health: health.started), name="startupz")
     router.add_get("/metrics", api.metrics, name="metrics")
     router.add_get("/api/v1/status", api.status, name="status")
+    router.add_get("/api/v1/streams", api.streams, name="streams")
     router.add_get("/api/v1/entities", api.entities, name="entities")
     router.add_get("/api/v1/entities/{id:.+}", api.entity, name="entity")
 
@@ -53,6 +55,14 @@ class _Api:
 
     async def status(self, _request: web.Request) -> web.Response:
         return answers.as_json(self._views.status())
+
+    async def streams(self, request: web.Request) -> web.Response:
+        if not self._views.health().started.ok:
+            return _not_started()
+        begin = request.query.get("from", "0")
+        if not (begin.isascii() and begin.isdigit() and len(begin) < _MAX_DIGITS):
+            return answers.error(400, "`from` is the number of a stream, from 0")
+        return answers.as_json(self._views.streams(int(begin)))
 
     async def entities(self, _request: web.Request) -> web.Response:
         if not self._views.health().started.ok:

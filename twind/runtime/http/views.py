@@ -23,5 +23,7 @@ class Views:
     """The documents of `/api/v1/entities`; only asked once start-up is done."""
     entity: Callable[[str], Mapping[str, object] | None]
     """The document of one entity, or None when there is no such id; only asked once start-up is done."""
+    streams: Callable[[int], Mapping[str, object]]
+    """The document of `/api/v1/streams` from a stream on; only asked once start-up is done."""
     metrics: Callable[[], bytes]
     """All metrics in the Prometheus text format."""

@@ -57,11 +57,11 @@ class Replay:
 
     def __init__(self, loaded: Loaded, topology: Topology, options: ReplayOptions) -> None:
         settings = loaded.settings
-        self._topology = topology
         self._options = options
         self._estimators = Estimators(topology, settings.estimation)
         sources = {
-            name: bindings_of(source, loaded.registry, topology, self._estimators) for name, source in settings.sources.items()
+            name: bindings_of(name, source, loaded.registry, topology, self._estimators)
+            for name, source in settings.sources.items()
         }
         self._routes = RecordedRoutes(sources)
         self._statistics = Statistics(self._routes, self._estimators)
@@ -146,7 +146,7 @@ class Replay:
             "duration_s": span_s,
             "instants": self._instants,
             "messages": self._statistics.messages,
-            "streams": self._statistics.streams(self._topology),
+            "streams": self._statistics.streams(),
         }
 
 

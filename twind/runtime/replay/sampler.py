@@ -44,6 +44,7 @@ class Sampler:
         self._body_names = [_csv(entity.id) for entity in topology.entities]
         self._joint_status = np.zeros(len(joints), np.uint8)
         self._sampled_status = np.zeros(len(joints), np.uint8)
+        self._limited = np.zeros(len(joints), np.uint8)
         self._body_status = np.zeros(len(topology.entities), np.uint8)
         self._estimate = np.zeros((3, len(joints)))
         self._shown = tuple(np.zeros(len(joints)) for _ in range(3))
@@ -53,9 +54,9 @@ class Sampler:
         target_ns = sample_ns + self._horizon_ns
         prediction = self._estimators.predict_to(target_ns)
         head = f"{sample_ns},{target_ns},"
-        joint_ns = self._estimators.joints.last_ns.copy()
+        joint_ns = self._estimators.joints.live_ns
         self._grade(joint_ns, sample_ns, self._sampled_status)
-        body_ns = self._estimators.poses.last_ns.copy()
+        body_ns = self._estimators.poses.live_ns
         self._grade(body_ns, sample_ns, self._body_status)
         estimate = self._estimate
         estimate[0], estimate[1], estimate[2] = prediction.joint_position, prediction.joint_velocity, prediction.joint_std
@@ -72,6 +73,7 @@ class Sampler:
             velocity,
             std,
             self._joint_status,
+            self._limited,
         )
         seen = np.flatnonzero((joint_ns != NO_STAMP) & self._movable)
         columns = (position[seen].tolist(), velocity[seen].tolist(), std[seen].tolist(), _age_ms(sample_ns, joint_ns[seen]))

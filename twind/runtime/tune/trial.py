@@ -135,7 +135,7 @@ class Trials:
     def _pipeline(self, settings: EstimationSettings) -> tuple[_Pipeline, RecordedRoutes]:
         estimators = Estimators(self._topology, settings)
         sources = {
-            name: bindings_of(source, self._loaded.registry, self._topology, estimators)
+            name: bindings_of(name, source, self._loaded.registry, self._topology, estimators)
             for name, source in self._loaded.settings.sources.items()
         }
         routes = RecordedRoutes(sources)
