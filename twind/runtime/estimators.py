@@ -139,7 +139,7 @@ class Estimators:
     def _configure(self, settings: EstimationSettings) -> None:
         for index, entity in enumerate(self._topology.entities):
             own = settings.overrides.get(entity.id)
-            poses = _over(settings.poses, None if own is None else own.poses)
+            poses = over(settings.poses, None if own is None else own.poses)
             self.poses.configure(
                 index,
                 position_std=poses.position_std_m,
@@ -152,13 +152,13 @@ class Estimators:
             )
         for robot, first in zip(self._topology.robots, self._topology.first_joint, strict=False):
             own = settings.overrides.get(robot.id)
-            of_robot = _over(settings.joints, None if own is None else own.joints)
+            of_robot = over(settings.joints, None if own is None else own.joints)
             for offset, joint in enumerate(robot.joints):
                 linear = joint.kind is JointKind.PRISMATIC
                 turn = math.tau if joint.kind is JointKind.CONTINUOUS else 0.0
                 noise: JointNoise = of_robot
                 for names in (settings.joints.names, of_robot.names):
-                    noise = _over(noise, names.get(joint.name))
+                    noise = over(noise, names.get(joint.name))
                 self.joints.configure(
                     first + offset,
                     position_std=noise.position_std_m if linear else noise.position_std_rad,
@@ -314,6 +314,6 @@ class Estimators:
 _S = TypeVar("_S", bound=SettingsModel)
 
 
-def _over(base: _S, own: SettingsModel | None) -> _S:
+def over(base: _S, own: SettingsModel | None) -> _S:
     """Return what is set for all, with what one entity sets for itself in its place."""
     return base if own is None else base.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})

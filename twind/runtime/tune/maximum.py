@@ -1,0 +1,93 @@
+"""The maximum of a likelihood over a few noises: a coarse grid, then golden sections along each of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+_ROUNDS = 3
+_SECTIONS = 9
+"""Of a golden search: an interval of one decade shrinks to 3 %."""
+SIGNIFICANT = 1.92
+"""Half the 95 % quantile of chi-square with one degree of freedom: a smaller loss of log likelihood tells nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Where one noise is looked for, in powers of ten."""
+
+    low: float
+    high: float
+    step: float = 0.5
+
+    @property
+    def grid(self) -> list[float]:
+        """The values of the coarse grid."""
+        return [float(value) for value in np.arange(self.low, self.high + 0.5 * self.step, self.step)]
+
+
+def maximise(
+    likelihood: Callable[[Mapping[str, float]], float], ranges: Mapping[str, Range], present: Mapping[str, float]
+) -> dict[str, float]:
+    """Find the values that make a recording most likely.
+
+    Args:
+        likelihood: Logarithm of the likelihood of values by name.
+        ranges: Where each is looked for.
+        present: Values that are kept where the recording does not tell them: where the best of the others lose less
+            than what is significant. Values without one are always found.
+    """
+    grids = [scale.grid for scale in ranges.values()]
+
+    def at(logs: Mapping[str, float]) -> float:
+        return likelihood({name: 10.0**value for name, value in logs.items()})
+
+    logs = max((dict(zip(ranges, point, strict=True)) for point in product(*grids)), key=at)
+    logs, best = _refined(at, ranges, logs, free=tuple(ranges))
+    fixed: dict[str, float] = {}
+    for name, value in present.items():
+        trial = {**logs, name: math.log10(value) if value > 0 else ranges[name].low}
+        free = tuple(other for other in ranges if other != name and other not in fixed)
+        trial, worth = _refined(at, ranges, trial, free=free)
+        if worth > best - SIGNIFICANT:
+            logs, fixed = trial, {**fixed, name: value}
+    return {name: fixed.get(name, 10.0**value) for name, value in logs.items()}
+
+
+def _refined(
+    at: Callable[[Mapping[str, float]], float], ranges: Mapping[str, Range], logs: dict[str, float], *, free: tuple[str, ...]
+) -> tuple[dict[str, float], float]:
+    """Return the best near some values, and what it is worth; the wider the first round looks, the narrower the last."""
+    best = at(logs)
+    for turn in range(_ROUNDS):
+        for name in free:
+            scale = ranges[name]
+            width = scale.step / (1 + turn)
+            low, high = max(scale.low, logs[name] - width), min(scale.high, logs[name] + width)
+            value, worth = _golden(lambda value, name=name: at({**logs, name: value}), low, high)  # type: ignore[misc]
+            if worth > best:
+                logs, best = {**logs, name: value}, worth
+    return logs, best
+
+
+def _golden(function: Callable[[float], float], low: float, high: float) -> tuple[float, float]:
+    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_left, at_right = function(left), function(right)
+    for _ in range(_SECTIONS):
+        if at_left > at_right:
+            high, right, at_right = right, left, at_left
+            left = high - _GOLDEN * (high - low)
+            at_left = function(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + _GOLDEN * (high - low)
+            at_right = function(right)
+    return (left, at_left) if at_left > at_right else (right, at_right)
