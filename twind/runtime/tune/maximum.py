@@ -27,6 +27,8 @@ class Range:
     low: float
     high: float
     step: float = 0.5
+    or_none: bool = False
+    """Whether there may be none of it: zero is what becomes of a value that is not significantly better."""
 
     @property
     def grid(self) -> list[float]:
@@ -59,7 +61,12 @@ def maximise(
         trial, worth = _refined(at, ranges, trial, free=free)
         if worth > best - SIGNIFICANT:
             logs, fixed = trial, {**fixed, name: value}
-    return {name: fixed.get(name, 10.0**value) for name, value in logs.items()}
+    found = {name: fixed.get(name, 10.0**value) for name, value in logs.items()}
+    for name in ranges:
+        none = {**found, name: 0.0}
+        if ranges[name].or_none and name not in fixed and likelihood(none) > best - SIGNIFICANT:
+            found = none
+    return found
 
 
 def _refined(

@@ -42,7 +42,7 @@ _STILL = 5.0
 _HEADROOM = 10.0
 """Where models adapt, `jerk_noise` is the most that is expected: the most likely one holds for the recording as a whole."""
 _JERK, _ACCELERATION = Range(-2.0, 5.0), Range(-4.0, 3.0)
-_STAMP_MS = Range(-3.0, 1.0)
+_STAMP_MS = Range(-3.0, 1.0, or_none=True)
 _JOINT_STD, _POSITION_STD, _ROTATION_STD = Range(-7.0, -1.0), Range(-5.0, 0.0), Range(-5.0, 0.0)
 _PRIOR_SPEED, _PRIOR_ACCELERATION = 10.0, 300.0
 
