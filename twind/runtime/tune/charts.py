@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 WIDTH, HEIGHT = 640, 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 10, 24
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 10, 10, 24
 _COLUMNS = 560
 """Samples are summed up in so many columns at most: the page stays small, and no spike is lost."""
+
+_FEW_DECADES = 30.0
 
 
 class Frame:
@@ -70,7 +72,7 @@ class Frame:
     def svg(self) -> str:
         """Return the chart with its axes."""
         axes = []
-        ticks = _decades(*self._y) if self._logarithmic else _ticks(*self._y, 4)
+        ticks = _decades(*self._y) if self._logarithmic else _ticks(*self._y, 6)
         for tick in ticks:
             y = float(self.up(tick))
             axes.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
@@ -116,7 +118,7 @@ def bars(labels: Sequence[str], groups: Sequence[tuple[str, Sequence[float]]], *
         values = [values[row] for _, values in groups]
         longest = max((value for value in values if math.isfinite(value)), default=0.0) or 1.0
         for place, (style, value) in enumerate(zip((style for style, _ in groups), values, strict=True)):
-            width = max(1.0, value / longest * 450) if math.isfinite(value) else 0.0
+            width = max(1.0, value / longest * 430) if math.isfinite(value) else 0.0
             y = top + 19 * place
             parts.append(f'<rect class="{style}" x="{_LEFT}" y="{y}" width="{width:.1f}" height="{thick}" rx="2"/>')
             share = f" ({value / values[0]:.3f})" if place and values[0] > 0 and math.isfinite(value) else ""
@@ -145,4 +147,7 @@ def _ticks(low: float, high: float, count: int) -> list[float]:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    return [10.0**power for power in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
+    factors = (1, 2, 5) if high < _FEW_DECADES * low else (1,)
+    powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+    found = [float(f"{factor}e{power}") for power in powers for factor in factors]
+    return [tick for tick in found if low <= tick <= high]

@@ -44,6 +44,7 @@ svg{width:100%;height:auto;display:block}svg text{font-size:11px;fill:var(--fain
 .line,.line-was{stroke-width:1.6}.held{fill:var(--held)}.was{fill:var(--was)}.now{fill:var(--now)}
 .key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin:0 .35em 0 .8em;vertical-align:-.05em}
 """
+_LEAST_NIS, _MOST_NIS = 1e-3, 1e3
 _AXES = (("spike", "now", "x"), ("spike-y", "y", "y"), ("spike-z", "z", "z"))
 
 
@@ -97,20 +98,20 @@ def _section(one: Tuned, before: Sequence[Innovations], after: Sequence[Innovati
             f"<p>Predicts best: {escape(one.choice)} ({escape(changed.lower())}).</p>"
         )
     parts.append('<div class="charts">')
-    for quantity, innovation in zip(one.quantities, after, strict=False):
-        parts.append(f"<div>{_innovations(quantity, innovation)}</div>")
-    if after:
-        parts.append(f"<div>{_running_nis(before[0] if before else after[0], after[0])}</div>")
+    for quantity, was, now in zip(one.quantities, before, after, strict=False):
+        parts += [f"<div>{_innovations(quantity, found, when)}</div>" for found, when in ((was, "before"), (now, "after"))]
+    if before and after:
+        parts.append(f"<div>{_running_nis(before[0], after[0])}</div>")
     parts += [f"<div>{_errors(quantity)}</div>" for quantity in one.quantities]
     return "".join([*parts, "</div></section>"])
 
 
-def _innovations(quantity: Quantity, found: Innovations) -> str:
+def _innovations(quantity: Quantity, found: Innovations, when: str) -> str:
     off, twice = 1e3 * found.value, 2e3 * found.std
     reach = max(1.3 * float(np.quantile(twice, 0.95)), 1.1 * float(np.quantile(np.abs(off), 0.998))) or 1.0
     unit = f"m{quantity.unit}"
     frame = charts.Frame(
-        _span(found.time_s), (-reach, reach), label=f"Innovations of {quantity.name} with 2 sigma", unit=unit
+        _span(found.time_s), (-reach, reach), label=f"Innovations of {quantity.name} {when}, with 2 sigma", unit=unit
     )
     x, band = charts.thinned(found.time_s, twice)
     frame.area(x, -band, band, "band")
@@ -120,7 +121,7 @@ def _innovations(quantity: Quantity, found: Innovations) -> str:
     inside = float(np.mean(np.abs(off) <= twice[:, None]))
     keys = "".join(_key(colour, name) for _, colour, name in axes) if len(axes) > 1 else _key("now", "innovation")
     return (
-        f"<h3>Innovations of {quantity.name}, after {keys}{_key('band', '± 2 σ')}</h3>{frame.svg()}"
+        f"<h3>Innovations of {quantity.name}, {when} {keys}{_key('band', '± 2 σ')}</h3>{frame.svg()}"
         f'<p class="faint">{100 * inside:.1f} % inside ± 2 σ; 95.4 % are expected of Gaussian noise.</p>'
     )
 
@@ -128,24 +129,28 @@ def _innovations(quantity: Quantity, found: Innovations) -> str:
 def _running_nis(before: Innovations, after: Innovations) -> str:
     window = max(1, min(100, len(after.nis) // 5))
     low, high = nis_band(window, after.freedom)
+    means = [_running_mean(found.nis, window) for found in (before, after)]
+    reached = np.clip(np.concatenate([*means, [low, high]]), _LEAST_NIS * after.freedom, _MOST_NIS * after.freedom)
     frame = charts.Frame(
-        _span(after.time_s), (0.01 * after.freedom, 100.0 * after.freedom),
+        _span(after.time_s), (0.7 * float(reached.min()), 1.4 * float(reached.max())),
         label="Running normalised innovation squared with its 95 % band", logarithmic=True,
     )  # fmt: skip
     ends = np.array(_span(after.time_s))
     frame.area(ends, np.full(2, low), np.full(2, high), "fit")
-    shares = []
-    for found, style in ((before, "line-was"), (after, "line")):
-        own = min(window, len(found.nis))
-        mean = np.convolve(found.nis, np.full(own, 1.0 / own), mode="valid")
-        frame.line(*charts.thinned(found.time_s[own - 1 :], mean), style)
-        shares.append(float(np.mean((mean >= low) & (mean <= high))))
+    for found, mean, style in ((before, means[0], "line-was"), (after, means[1], "line")):
+        frame.line(*charts.thinned(found.time_s[-len(mean) :], mean), style)
+    shares = [float(np.mean((mean >= low) & (mean <= high))) for mean in means]
     return (
         f"<h3>Running NIS over {window} samples {_key('was', 'before')}{_key('now', 'after')}{_key('fit', '95 % band')}</h3>"
         f'{frame.svg()}<p class="faint">Mean {np.mean(before.nis):.2f} before, {np.mean(after.nis):.2f} after; '
         f"{after.freedom} is expected. Inside the band {low:.2f} to {high:.2f}: {100 * shares[0]:.0f} % before, "
         f"{100 * shares[1]:.0f} % after. Below it the filter is more careful than it need be, above it too sure.</p>"
     )
+
+
+def _running_mean(values: Floats, window: int) -> Floats:
+    own = min(window, len(values))
+    return np.convolve(values, np.full(own, 1.0 / own), mode="valid")
 
 
 def _errors(quantity: Quantity) -> str:
