@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -156,8 +156,8 @@ def test_the_report_shows_what_it_promises_and_needs_nothing_from_elsewhere(
     search, topology, decoded = search_in(pendulum, path, settings={"joints": JointSettings(jerk_noise=1.0, adapt=False)})
     text = page(search, search.run(), topology, decoded)
     assert not re.search(r"https?:|src=|<link|<script|@import|url\(", text)
-    ElementTree.fromstring(text.removeprefix("<!doctype html>"))  # noqa: S314  (our own text)
-    charts = [found for found in re.findall(r"<svg.*?</svg>", text, re.DOTALL)]
+    ET.fromstring(text.removeprefix("<!doctype html>"))  # noqa: S314  (our own text)
+    charts = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
     for joint in ("Joint1", "Joint2"):
         assert f"<h2>double_pendulum/{joint}</h2>" in text
     for label in ("Innovations of position before", "Innovations of position after", "Running normalised", "Prediction error"):
@@ -214,9 +214,7 @@ def test_too_few_samples_are_said_to_be_too_few(pendulum: Bench, tmp_path: Path)
     assert "too few" in page(search, found, topology, decoded)
 
 
-def test_only_the_entities_asked_for_are_tuned(
-    pendulum: Bench, swing: Callable[[str], list[Message]], tmp_path: Path
-) -> None:
+def test_only_the_entities_asked_for_are_tuned(pendulum: Bench, swing: Callable[[str], list[Message]], tmp_path: Path) -> None:
     path = write_recording(tmp_path / "a.mcap", swing("sys_id_03")[:200])
     with pytest.raises(PermanentError, match="'arm' is not an entity of the stage; it has: double_pendulum"):
         search_in(pendulum, path, entities=["arm"])

@@ -37,7 +37,8 @@ def tune(
     """Find the most likely noise of every joint and body, and print what predicts better as a configuration fragment.
 
     Predictions over 20, 50, 100 and 200 ms, each from only what had arrived by then, are compared with what was measured.
-    Choose a part in which the robot moves as it does at work. The table goes to standard error, unless --out takes the fragment.
+    Choose a part in which the robot moves as it does at work. The table goes to standard error, unless
+    --out takes the fragment.
     """
     from contextlib import ExitStack
 

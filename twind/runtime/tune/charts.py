@@ -63,11 +63,11 @@ class Frame:
         self._parts.append(f'<polyline class="{style}" points="{_points(self.across(x), self.up(y))}"/>')
 
     def spikes(self, x: Floats, low: Floats, high: Floats, style: str) -> None:
-        """Draw a vertical stroke in each column, a pixel at least."""
-        top, bottom = self.up(high), self.up(low)
-        bottom = np.maximum(bottom, top + 1.0)
-        columns = zip(self.across(x), top, bottom, strict=True)
-        self._parts.append(f'<path class="{style}" d="{"".join(f"M{a:.1f} {b:.1f}V{c:.1f}" for a, b, c in columns)}"/>')
+        """Draw a curve that goes to the least and the greatest of each column."""
+        self._parts.append(
+            f'<polyline class="{style}" points="'
+            f'{_points(np.repeat(self.across(x), 2), np.column_stack([self.up(low), self.up(high)]).ravel())}"/>'
+        )
 
     def svg(self) -> str:
         """Return the chart with its axes."""

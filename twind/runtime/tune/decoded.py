@@ -105,10 +105,14 @@ class _Collector(Estimators):
         self.joint_batches.append((columns.arrays(), self._mapped, outcome.verdicts))
         return outcome
 
-    def ingest_bodies(self, columns: BodyColumns) -> Outcome:
-        outcome = super().ingest_bodies(columns)
-        self.body_batches.append((columns, self._mapped, outcome.verdicts))
-        return outcome
+    def ingest_bodies(self, columns: BodyColumns) -> list[Outcome]:
+        outcomes = super().ingest_bodies(columns)
+        verdicts = np.empty(len(columns), np.uint8)
+        channel = np.array(columns.channel, np.uint8)
+        for one, outcome in zip(np.unique(channel), outcomes, strict=True):  # one for each channel, in their order
+            verdicts[channel == one] = outcome.verdicts
+        self.body_batches.append((columns, self._mapped, verdicts))
+        return outcomes
 
     def _map(
         self, stream: NDArray[np.int32], device_ns: Ints, receive_ns: Ints, number: Ints | None

@@ -10,6 +10,7 @@ import numpy as np
 
 from twind.model.estimates import Verdict
 from twind.model.messages import Channel
+from twind.model.time import NS_PER_S
 from twind.model.topology import JointKind
 from twind.runtime.estimators import over
 from twind.runtime.tune.search import joint_noise
@@ -80,17 +81,17 @@ def _of_joints(
         return {}
     row = np.concatenate([one[0] for one in taken])
     count = [len(one[0]) for one in taken]
-    message = np.repeat([one[1] for one in taken], count)
+    messages = np.repeat([one[1] for one in taken], count)
     values = np.concatenate([np.arange(one[2], one[2] + len(one[0])) for one in taken])
     predicted, sigma = np.concatenate([one[3] for one in taken]), np.concatenate([one[4] for one in taken])
     off = joints.position[values] - predicted
     turn = modulus[np.maximum(row, 0)]
     off -= turn * np.round(np.divide(off, turn, out=np.zeros_like(off), where=turn > 0))
     good = (row >= 0) & (joints.verdict[values] == Verdict.ACCEPTED) & np.isfinite(sigma) & np.isfinite(trial.nis[values])
-    found = {}
+    found: dict[tuple[str, str | None], tuple[Innovations, ...]] = {}
     for one in np.unique(row[good]).tolist():
         mine = np.flatnonzero(good & (row == one))
-        time_s = (joints.receive_ns[message[mine]] - origin_ns) * 1e-9
+        time_s: Floats = (joints.receive_ns[messages[mine]] - origin_ns) / NS_PER_S
         found[names[one]] = (Innovations(time_s, off[mine, None], sigma[mine], trial.nis[values[mine]], 1),)
     return found
 
@@ -135,7 +136,8 @@ def _of_bodies(
         name = topology.entities[entity].id
         own = settings.overrides.get(name)
         noise = over(settings.poses, None if own is None else own.poses)
-        time_s, nis = (bodies.receive_ns[mine] - origin_ns) * 1e-9, trial.body_nis[mine]
+        time_s: Floats = (bodies.receive_ns[mine] - origin_ns) / NS_PER_S
+        nis = trial.body_nis[mine]
         r = _stated(bodies.linear_var[mine], noise.position_std_m), _stated(bodies.angular_var[mine], noise.rotation_std_rad)
         actual = bodies.angular[mine] / np.linalg.norm(bodies.angular[mine], axis=1, keepdims=True)
         found[name, None] = (

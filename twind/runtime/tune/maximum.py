@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -79,10 +80,14 @@ def _refined(
             scale = ranges[name]
             width = scale.step / (1 + turn)
             low, high = max(scale.low, logs[name] - width), min(scale.high, logs[name] + width)
-            value, worth = _golden(lambda value, name=name: at({**logs, name: value}), low, high)  # type: ignore[misc]
+            value, worth = _golden(partial(_along, at, logs, name), low, high)
             if worth > best:
                 logs, best = {**logs, name: value}, worth
     return logs, best
+
+
+def _along(at: Callable[[Mapping[str, float]], float], logs: Mapping[str, float], name: str, value: float) -> float:
+    return at({**logs, name: value})
 
 
 def _golden(function: Callable[[float], float], low: float, high: float) -> tuple[float, float]:

@@ -30,9 +30,11 @@ _STYLE = """
 --held:#b4bbc6;--was:#e39a3b;--now:#2f6fde;--y:#1f9d76;--z:#b3509e;--band:#2f6fde2e;--fit:#1f9d7630}
 @media(prefers-color-scheme:dark){:root{--ground:#12161c;--card:#1b212a;--ink:#e6eaf0;--faint:#95a0b0;--rule:#303946;
 --held:#586374;--was:#e8a654;--now:#6ca1ff;--y:#4cc79d;--z:#d884c6;--band:#6ca1ff38;--fit:#4cc79d38}}
-body{font:15px/1.5 system-ui,sans-serif;background:var(--ground);color:var(--ink);max-width:84em;margin:2em auto;padding:0 1.5em}
+body{font:15px/1.5 system-ui,sans-serif;background:var(--ground);color:var(--ink);
+max-width:84em;margin:2em auto;padding:0 1.5em}
 h1{font-size:1.6em;margin:0}h2{font-size:1.2em;margin:0 0 .2em}h3{font-size:.95em;margin:1em 0 .2em}
-p{margin:.3em 0}.faint{color:var(--faint)}section{background:var(--card);border-radius:10px;padding:1.2em 1.4em;margin:1.4em 0}
+p{margin:.3em 0}.faint{color:var(--faint)}
+section{background:var(--card);border-radius:10px;padding:1.2em 1.4em;margin:1.4em 0}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(26em,1fr));gap:0 2em}
 table{border-collapse:collapse;margin:1em 0}td,th{padding:.25em .9em;text-align:right;border-bottom:1px solid var(--rule)}
 td:first-child,th:first-child{text-align:left;padding-left:0}th{font-weight:600;color:var(--faint)}
@@ -53,13 +55,13 @@ def page(search: Search, found: Sequence[Tuned], topology: Topology, decoded: De
     before = innovations(topology, decoded, search.settings)
     after = innovations(topology, decoded, search.tuned_settings) if any(one.changed for one in found) else before
     first, last = decoded.span_ns
+    cut = f" · innovations of the first {MOST:,} messages" if len(decoded.joints.t_ns) + len(decoded.bodies.t_ns) > MOST else ""
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width"/>',
         f"<title>twind tune</title><style>{_STYLE}</style></head><body>",
         "<h1>Noise and prediction</h1>",
-        f'<p class="faint">twind {escape(__version__)} · {(last - first) * 1e-9:.1f} s of recording · '
-        f"innovations of the first {MOST:,} messages at most</p>",
+        f'<p class="faint">twind {escape(__version__)} · {(last - first) * 1e-9:.1f} s of recording{cut}</p>',
         _summary(found),
     ]
     for one in found:
@@ -77,7 +79,7 @@ def _summary(found: Sequence[Tuned]) -> str:
             name = escape(one.name) + (f" {quantity.name}" if one.joint is None else "")
             for label, errors in (("before", quantity.before), ("after", quantity.after)):
                 cells = "".join(
-                    f"<td>{ours / held:.3f}</td>" if held > 0 and np.isfinite(ours) else "<td>–</td>"
+                    f"<td>{ours / held:.3f}</td>" if held > 0 and np.isfinite(ours) else "<td>-</td>"
                     for ours, held in zip(errors.predicted, errors.held, strict=True)
                 )
                 rows.append(f"<tr><td>{name if label == 'before' else ''}</td><td>{label}</td>{cells}</tr>")
@@ -121,8 +123,8 @@ def _innovations(quantity: Quantity, found: Innovations, when: str) -> str:
     inside = float(np.mean(np.abs(off) <= twice[:, None]))
     keys = "".join(_key(colour, name) for _, colour, name in axes) if len(axes) > 1 else _key("now", "innovation")
     return (
-        f"<h3>Innovations of {quantity.name}, {when} {keys}{_key('band', '± 2 σ')}</h3>{frame.svg()}"
-        f'<p class="faint">{100 * inside:.1f} % inside ± 2 σ; 95.4 % are expected of Gaussian noise.</p>'
+        f"<h3>Innovations of {quantity.name}, {when} {keys}{_key('band', '± 2 sigma')}</h3>{frame.svg()}"
+        f'<p class="faint">{100 * inside:.1f} % inside ± 2 sigma; 95.4 % are expected of Gaussian noise.</p>'
     )
 
 

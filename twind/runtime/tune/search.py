@@ -36,6 +36,9 @@ Values = dict[str, float | bool]
 
 _BETTER = 0.99
 """Settings must predict better by this factor to be taken: what makes no difference stays as it is."""
+_ONE_MODEL = "one model with the most likely noise"
+_MUCH_BETTER = 0.95
+"""The same for a model that no longer adapts: it is made for this recording, and the next may be livelier."""
 _LEAST_SAMPLES = 100
 _STILL = 5.0
 """Times its own noise that something must move to be tuned."""
@@ -45,7 +48,6 @@ _JERK, _ACCELERATION = Range(-2.0, 5.0), Range(-4.0, 3.0)
 _STAMP_MS = Range(-3.0, 1.0, or_none=True)
 _JOINT_STD, _POSITION_STD, _ROTATION_STD = Range(-7.0, -1.0), Range(-5.0, 0.0), Range(-5.0, 0.0)
 _PRIOR_SPEED, _PRIOR_ACCELERATION = 10.0, 300.0
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,8 @@ class Search:
             chosen = [(subject, subject.options.get(name, {})) for subject in self._subjects]
             for subject, errors in self._errors(self._with(chosen)):
                 _, _, so_far = best[id(subject)]
-                if name in subject.options and _score(errors) < _BETTER * _score(so_far):
+                better = _MUCH_BETTER if name == _ONE_MODEL else _BETTER
+                if name in subject.options and _score(errors) < better * _score(so_far):
                     best[id(subject)] = (name, subject.options[name], errors)
         self.tuned_settings = self._with([(subject, best[id(subject)][1]) for subject in self._subjects])
         return [self._tuned(subject, errors, *best[id(subject)]) for subject, errors in present]
@@ -234,14 +237,19 @@ class Search:
         known = {"stamp_std_ms": noise.stamp_std_ms, std: getattr(noise, std)}
         subject.likely = _rounded(maximise(likelihood, ranges, known))
         measured = {name: value for name, value in subject.likely.items() if name != jerk}
+        shipped = {name: getattr(JointNoise(), name) for name in (jerk, "stamp_std_ms", std)}
+        likely_most = float(f"{_HEADROOM * subject.likely[jerk]:.3g}")
         subject.options = {
-            "one model with the most likely noise": {"adapt": False, **subject.likely},
-            "adapting models, most likely noise of the measurement": {"adapt": True, **measured},
-            "adapting models up to ten times the most likely noise": {
-                "adapt": True, **measured, jerk: float(f"{_HEADROOM * subject.likely[jerk]:.3g}"),
+            "adapting models, all noise as shipped": {"adapt": True, **shipped},
+            "adapting models, most likely noise of the measurement": {"adapt": True, **shipped, **measured},
+            "adapting models, most likely noise of the stamps": {
+                "adapt": True,
+                **shipped,
+                "stamp_std_ms": measured["stamp_std_ms"],
             },
-            "adapting models, most likely noise of the stamps": {"adapt": True, "stamp_std_ms": measured["stamp_std_ms"]},
-        }  # fmt: skip
+            "adapting models up to ten times the most likely noise": {"adapt": True, **measured, jerk: likely_most},
+            _ONE_MODEL: {"adapt": False, **subject.likely},
+        }
         now = {name: getattr(noise, name) for name in JointNoise.model_fields}
         subject.options = _differing(subject.options, now)
 
@@ -282,6 +290,7 @@ class Search:
         process_only = {name: value for name, value in subject.likely.items() if name.endswith("acceleration_noise")}
         measured_only = {name: value for name, value in subject.likely.items() if name not in process_only}
         options: dict[str, Values] = {
+            "noise as shipped": {name: getattr(PoseSettings(), name) for name in subject.likely},
             "the most likely noise": dict(subject.likely),
             "the most likely noise of the motion": dict(process_only),
             "the most likely noise of the measurement": dict(measured_only),
@@ -336,7 +345,7 @@ def with_changes(
             continue
         own = overrides.get(entity) or OverrideSettings()
         if joint is None:
-            changed = {"poses": PoseSettings(**{**_set(own.poses), **values})}
+            changed: dict[str, Any] = {"poses": PoseSettings(**{**_set(own.poses), **values})}
         else:
             joints = own.joints or JointSettings()
             before = joints.names.get(joint) or settings.joints.names.get(joint)
