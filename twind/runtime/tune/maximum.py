@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 _ROUNDS = 3
 _SECTIONS = 9
-"""Of a golden search: an interval of one decade shrinks to 3 %."""
+"""Of a golden search: an interval of one decade shrinks to 3 % in the value."""
 SIGNIFICANT = 1.92
 """Half the 95 % quantile of chi-square with one degree of freedom: a smaller loss of log likelihood tells nothing."""
 
@@ -38,7 +38,11 @@ class Range:
 
 
 def maximise(
-    likelihood: Callable[[Mapping[str, float]], float], ranges: Mapping[str, Range], present: Mapping[str, float]
+    likelihood: Callable[[Mapping[str, float]], float],
+    ranges: Mapping[str, Range],
+    present: Mapping[str, float],
+    *,
+    coarse: Callable[[Mapping[str, float]], float] | None = None,
 ) -> dict[str, float]:
     """Find the values that make a recording most likely.
 
@@ -47,13 +51,17 @@ def maximise(
         ranges: Where each is looked for.
         present: Values that are kept where the recording does not tell them: where the best of the others lose less
             than what is significant. Values without one are always found.
+        coarse: A cheaper likelihood, of part of the recording, for the grid.
     """
     grids = [scale.grid for scale in ranges.values()]
 
     def at(logs: Mapping[str, float]) -> float:
         return likelihood({name: 10.0**value for name, value in logs.items()})
 
-    logs = max((dict(zip(ranges, point, strict=True)) for point in product(*grids)), key=at)
+    def roughly(logs: Mapping[str, float]) -> float:
+        return (coarse or likelihood)({name: 10.0**value for name, value in logs.items()})
+
+    logs = max((dict(zip(ranges, point, strict=True)) for point in product(*grids)), key=roughly)
     logs, best = _refined(at, ranges, logs, free=tuple(ranges))
     fixed: dict[str, float] = {}
     for name, value in present.items():
@@ -78,7 +86,7 @@ def _refined(
     for turn in range(_ROUNDS):
         for name in free:
             scale = ranges[name]
-            width = scale.step / (1 + turn)
+            width = 2.0 * scale.step / 2**turn
             low, high = max(scale.low, logs[name] - width), min(scale.high, logs[name] + width)
             value, worth = _golden(partial(_along, at, logs, name), low, high)
             if worth > best:

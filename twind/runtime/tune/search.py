@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +41,7 @@ _ONE_MODEL = "one model with the most likely noise"
 _MUCH_BETTER = 0.95
 """The same for a model that no longer adapts: it is made for this recording, and the next may be livelier."""
 _LEAST_SAMPLES = 100
+_STRETCH = 3000
 _STILL = 5.0
 """Times its own noise that something must move to be tuned."""
 _HEADROOM = 10.0
@@ -227,15 +229,17 @@ class Search:
         alpha = {"singer": 1.0 / noise.acceleration_tau_s, "ca": 0.0, "cv": math.inf}[noise.model]
         speed = joint.velocity_limit if 0.0 < joint.velocity_limit < math.inf else _PRIOR_SPEED
 
-        def likelihood(values: Mapping[str, float]) -> float:
+        def likelihood(part: slice, values: Mapping[str, float]) -> float:
             return log_likelihood(
-                series.t_ns, position, series.stated, series.late, values[std] ** 2, values[jerk] ** 2,
+                series.t_ns[part], position[part], series.stated[part], series.late[part], values[std] ** 2, values[jerk] ** 2,
                 (values["stamp_std_ms"] * 1e-3) ** 2, alpha, speed**2, _PRIOR_ACCELERATION**2 if alpha < math.inf else 0.0,
             )  # fmt: skip
 
         ranges = {jerk: _JERK, "stamp_std_ms": _STAMP_MS, std: _JOINT_STD}
         known = {"stamp_std_ms": noise.stamp_std_ms, std: getattr(noise, std)}
-        subject.likely = _rounded(maximise(likelihood, ranges, known))
+        subject.likely = _rounded(
+            maximise(partial(likelihood, slice(None)), ranges, known, coarse=partial(likelihood, _liveliest(position)))
+        )
         measured = {name: value for name, value in subject.likely.items() if name != jerk}
         shipped = {name: getattr(JointNoise(), name) for name in (jerk, "stamp_std_ms", std)}
         likely_most = float(f"{_HEADROOM * subject.likely[jerk]:.3g}")
@@ -382,6 +386,13 @@ def _differing(options: Mapping[str, Values], now: Mapping[str, Any]) -> dict[st
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:
     return {name: float(f"{value:.3g}") for name, value in values.items()}
+
+
+def _liveliest(position: Floats) -> slice:
+    """Return the stretch, of those that are long enough to tell the scale of the noise, in which there was most motion."""
+    starts = range(0, max(1, len(position) - _STRETCH // 2), _STRETCH)
+    start = max(starts, key=lambda start: float(np.ptp(position[start : start + _STRETCH])))
+    return slice(start, start + _STRETCH)
 
 
 def _difference(truth: Floats, guess: Floats) -> Floats:
