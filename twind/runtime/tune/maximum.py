@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
-_ROUNDS = 3
+_ROUNDS, _LEAST_ROUNDS = 20, 3
 _SECTIONS = 9
 """Of a golden search: an interval of one decade shrinks to 3 % in the value."""
 SIGNIFICANT = 1.92
@@ -62,7 +63,8 @@ def maximise(
         return (coarse or likelihood)({name: 10.0**value for name, value in logs.items()})
 
     logs = max((dict(zip(ranges, point, strict=True)) for point in product(*grids)), key=roughly)
-    logs, best = _refined(at, ranges, logs, free=tuple(ranges))
+    starts = [logs, *({**logs, name: scale.low} for name, scale in ranges.items() if scale.or_none)]
+    logs, best = max((_refined(at, ranges, start, free=tuple(ranges)) for start in starts), key=itemgetter(1))
     fixed: dict[str, float] = {}
     for name, value in present.items():
         trial = {**logs, name: math.log10(value) if value > 0 else ranges[name].low}
@@ -81,16 +83,19 @@ def maximise(
 def _refined(
     at: Callable[[Mapping[str, float]], float], ranges: Mapping[str, Range], logs: dict[str, float], *, free: tuple[str, ...]
 ) -> tuple[dict[str, float], float]:
-    """Return the best near some values, and what it is worth; the wider the first round looks, the narrower the last."""
+    """Return the best near some values, and what it is worth. The first rounds look wide; ridges take many narrow ones."""
     best = at(logs)
     for turn in range(_ROUNDS):
+        before = best
         for name in free:
             scale = ranges[name]
-            width = 2.0 * scale.step / 2**turn
+            width = max(2.0 / 2**turn, 0.25) * scale.step
             low, high = max(scale.low, logs[name] - width), min(scale.high, logs[name] + width)
             value, worth = _golden(partial(_along, at, logs, name), low, high)
             if worth > best:
                 logs, best = {**logs, name: value}, worth
+        if turn + 1 >= _LEAST_ROUNDS and best - before < 0.1 * SIGNIFICANT:
+            break
     return logs, best
 
 
