@@ -305,3 +305,56 @@ def test_bodies_that_state_their_noise_keep_theirs(crate: Bench, tmp_path: Path)
     (one,) = search_in(crate, path, settings={"poses": PoseSettings(position_std_m=0.3)})[0].run()
     assert one.samples > 300
     assert one.likely.get("position_std_m", 0.3) == 0.3
+
+
+SLIDE = """\
+#usda 1.0
+(
+    defaultPrim = "World"
+    metersPerUnit = 1
+    upAxis = "Z"
+)
+
+def Xform "World"
+{
+    def Xform "slide" (prepend apiSchemas = ["PhysicsArticulationRootAPI"])
+    {
+        def Xform "base" (prepend apiSchemas = ["PhysicsRigidBodyAPI"])
+        {
+        }
+
+        def Xform "cart" (prepend apiSchemas = ["PhysicsRigidBodyAPI"])
+        {
+        }
+
+        def PhysicsFixedJoint "foot"
+        {
+            rel physics:body1 = </World/slide/base>
+        }
+
+        def PhysicsPrismaticJoint "rail"
+        {
+            uniform token physics:axis = "X"
+            rel physics:body0 = </World/slide/base>
+            rel physics:body1 = </World/slide/cart>
+        }
+    }
+}
+"""
+
+
+def test_prismatic_joints_have_settings_in_metres(crate: Bench, tmp_path: Path) -> None:
+    (tmp_path / "cell.usda").write_text(SLIDE)
+    rng = np.random.default_rng(4)
+    messages = []
+    for k in range(1500):
+        stamp = T0 + k * 4_000_000
+        place = 0.3 * np.sin(0.004 * k * 3.0) + rng.normal(0.0, 2e-3)
+        messages.append((stamp + 1_000_000, "cell/slide/joint_state", joint_state(stamp, float(place))))
+    search, _, _ = search_in(crate, write_recording(tmp_path / "a.mcap", messages))
+    (one,) = search.run()
+    assert one.likely["position_std_m"] == pytest.approx(2e-3, rel=0.1)
+    assert "jerk_noise_m" in one.likely
+    assert {quantity.unit for quantity in one.quantities} == {"m"}
+    assert "position_std_m" in one.changed
+    assert "position [mm]" in as_text([one])

@@ -246,6 +246,7 @@ class Search:
         subject.options = {
             "adapting models, all noise as shipped": {"adapt": True, **shipped},
             "adapting models, most likely noise of the measurement": {"adapt": True, **shipped, **measured},
+            "adapting models, most likely noise of positions": {"adapt": True, **shipped, std: measured[std]},
             "adapting models, most likely noise of the stamps": {
                 "adapt": True,
                 **shipped,
