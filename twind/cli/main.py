@@ -14,7 +14,7 @@ COMMANDS = {
     "stage": ("twind.cli.stage:stage", "Print the robots and objects that a USD stage declares."),
     "record": ("twind.cli.record:record", "Record what the sources receive, without a stage."),
     "replay": ("twind.cli.replay:replay", "Predict from recordings, offline and repeatably."),
-    "tune": ("twind.cli.tune:tune", "Find joint noise settings from a recording."),
+    "tune": ("twind.cli.tune:tune", "Find noise settings from a recording."),
     "config": ("twind.cli.config:config", "Print the settings in effect, their schema or their reference."),
 }
 """Name: where the command is, and its line in the help."""

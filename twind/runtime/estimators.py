@@ -134,7 +134,7 @@ class Estimators:
     def _configure(self, settings: EstimationSettings) -> None:
         for index, entity in enumerate(self.topology.entities):
             own = settings.overrides.get(entity.id)
-            poses = _over(settings.poses, None if own is None else own.poses)
+            poses = over(settings.poses, None if own is None else own.poses)
             self.poses.configure(
                 index,
                 position_std=poses.position_std_m,
@@ -155,7 +155,7 @@ class Estimators:
                 of_joint = None if of_robot is None else of_robot.names.get(joint.name)
                 noise: JointNoise = _hinted(settings.joints, joint)
                 for own_noise in (of_robot, settings.joints.names.get(joint.name), of_joint):
-                    noise = _over(noise, own_noise)
+                    noise = over(noise, own_noise)
                 self.joints.configure(
                     first + offset,
                     position_std=noise.position_std_m if linear else noise.position_std_rad,
@@ -309,6 +309,6 @@ def _hinted(noise: JointNoise, joint: Joint) -> JointNoise:
     return noise.model_copy(update={name: value for name, value in said.items() if value is not None})
 
 
-def _over(base: _S, own: SettingsModel | None) -> _S:
+def over(base: _S, own: SettingsModel | None) -> _S:
     """Return what is set for all, with what one entity sets for itself in its place."""
     return base if own is None else base.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})

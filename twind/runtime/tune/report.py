@@ -1,8 +1,8 @@
-"""What the search found, as text, as a configuration fragment, and as a page without anything from elsewhere."""
+"""What the search found, as text, as a configuration fragment and as a document for machines."""
 
 from __future__ import annotations
 
-from html import escape
+import math
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -12,62 +12,102 @@ from twind.runtime.tune.trial import HORIZONS_MS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twind.runtime.tune.search import Tuned
+    from twind.runtime.tune.search import Quantity, Tuned
 
-_STYLE = (
-    "body{font:15px sans-serif;margin:2em;max-width:50em}td,th{padding:.2em 1em;text-align:right}.bar{fill:#36c}.was{fill:#bbb}"
-)
-_BAR = 300
+UNITS = {
+    "jerk_noise": "rad/s^3/sqrt(Hz)",
+    "jerk_noise_m": "m/s^3/sqrt(Hz)",
+    "stamp_std_ms": "ms",
+    "position_std_rad": "rad",
+    "position_std_m": "m",
+    "rotation_std_rad": "rad",
+    "acceleration_noise": "m/s^2/sqrt(Hz)",
+    "angular_acceleration_noise": "rad/s^2/sqrt(Hz)",
+}
 
 
 def fragment(found: Sequence[Tuned]) -> str:
     """Return the settings to add to the configuration, as YAML."""
-    overrides = {
-        one.robot: {"joints": {name: float(f"{value:.3g}") for name, value in one.changed.items()}}
-        for one in found
-        if one.changed
-    }
+    overrides: dict[str, dict[str, Any]] = {}
+    for one in found:
+        if not one.changed:
+            continue
+        own = overrides.setdefault(one.entity, {})
+        if one.joint is None:
+            own["poses"] = dict(one.changed)
+        else:
+            own.setdefault("joints", {"names": {}})["names"][one.joint] = dict(one.changed)
     if not overrides:
-        return "# The present settings predict this recording as well as any that were tried.\n"
+        return "# The present settings predict this recording as well as any that were tried.\n{}\n"
     document: dict[str, Any] = {"estimation": {"overrides": overrides}}
-    return yaml.safe_dump(document, sort_keys=False)
+    return "# Found by `twind tune`. Give it after the configuration: later files win.\n" + yaml.safe_dump(
+        document, sort_keys=False
+    )
 
 
 def as_text(found: Sequence[Tuned]) -> str:
-    """Return one table for each robot: errors by horizon, and as a fraction of hold-last's."""
-    lines = []
+    """Return one table for each joint and body: errors by horizon, and as a fraction of hold-last's."""
+    lines: list[str] = []
     for one in found:
-        lines += [f"{one.robot}: RMS prediction error [mrad or mm]", "  horizon  hold-last   before  (of hold-last)    after"]
-        for place, horizon in enumerate(HORIZONS_MS):
-            held, before, after = (1e3 * float(errors[place]) for errors in _three(one))
-            shares = f"({_share(before, held)})", f"({_share(after, held)})"
-            lines.append(f"  {horizon:4d} ms {held:10.3f} {before:8.3f} {shares[0]:>8}  {after:15.3f} {shares[1]}")
+        lines += ["", f"{one.name}: {one.samples} samples"] if lines else [f"{one.name}: {one.samples} samples"]
+        if one.skipped:
+            lines.append(f"  not tuned: {one.skipped}")
+            continue
+        lines.append(f"  most likely: {likely(one)}")
+        lines.append(f"  predicts best: {one.choice}")
+        for quantity in one.quantities:
+            unit = f"m{quantity.unit}"
+            lines.append(f"  {quantity.name + ' [' + unit + ']':<18}{'hold-last':>10}{'before':>19}{'after':>19}")
+            for place, horizon in enumerate(HORIZONS_MS):
+                held, before, after = _at(quantity, place)
+                cells = (f"{1e3 * error:.3f} ({share(error, held)})" for error in (before, after))
+                lines.append(f"  {f'+{horizon} ms':>17} {1e3 * held:10.3f}" + "".join(f"{cell:>19}" for cell in cells))
     return "\n".join(lines)
 
 
-def as_html(found: Sequence[Tuned]) -> str:
-    """Return a page: for each robot the errors before and after as bars, of hold-last's, and the fragment."""
-    parts = [f"<!doctype html><meta charset=utf-8><title>twind tune</title><style>{_STYLE}</style><h1>twind tune</h1>"]
-    for one in found:
-        parts.append(f"<h2>{escape(one.robot)}</h2><table><tr><th>horizon<th>hold-last<th>before<th>after<th>of hold-last")
-        for place, horizon in enumerate(HORIZONS_MS):
-            held, before, after = (1e3 * float(errors[place]) for errors in _three(one))
-            bars = "".join(
-                f'<rect class="{kind}" y="{y}" height="8" width="{min(1.0, value / held if held else 0.0) * _BAR:.1f}"/>'
-                for kind, y, value in (("was", 0, before), ("bar", 10, after))
-            )
-            parts.append(
-                f"<tr><td>{horizon} ms<td>{held:.3f}<td>{before:.3f}<td>{after:.3f}"
-                f'<td><svg width="{_BAR}" height="18">{bars}</svg>'
-            )
-        parts.append("</table><p>RMS in mrad or mm. Grey: present settings; blue: tuned; full width: hold-last.</p>")
-    parts.append(f"<h2>Configuration</h2><pre>{escape(fragment(found))}</pre>")
-    return "\n".join(parts) + "\n"
+def as_document(found: Sequence[Tuned]) -> dict[str, Any]:
+    """Return what was found, ready for JSON; errors in rad or m, null where nothing could be judged."""
+    return {
+        "horizons_ms": list(HORIZONS_MS),
+        "tuned": [
+            {
+                "entity": one.entity,
+                "joint": one.joint,
+                "samples": one.samples,
+                "skipped": one.skipped or None,
+                "most_likely": one.likely,
+                "choice": one.choice,
+                "changed": one.changed,
+                "rms_error": {
+                    quantity.name: {
+                        "unit": quantity.unit,
+                        "hold_last": _numbers(quantity.before.held),
+                        "before": _numbers(quantity.before.predicted),
+                        "after": _numbers(quantity.after.predicted),
+                    }
+                    for quantity in one.quantities
+                },
+            }
+            for one in found
+        ],
+        "fragment": fragment(found),
+    }
 
 
-def _three(one: Tuned) -> tuple[Any, Any, Any]:
-    return one.before.held, one.before.predicted, one.after.predicted
+def likely(one: Tuned) -> str:
+    """Return the most likely noise in words."""
+    return ", ".join(f"{name} {value:g} {UNITS[name]}" for name, value in one.likely.items())
 
 
-def _share(error: float, held: float) -> str:
-    return f"{error / held:.3f}" if held else "-"
+def share(error: float, held: float) -> str:
+    """Return an error as a fraction of hold-last's."""
+    return f"{error / held:.3f}" if held > 0 and math.isfinite(error) else "-"
+
+
+def _at(quantity: Quantity, place: int) -> tuple[float, float, float]:
+    before, after = quantity.before, quantity.after
+    return float(before.held[place]), float(before.predicted[place]), float(after.predicted[place])
+
+
+def _numbers(values: Any) -> list[float | None]:
+    return [float(value) if math.isfinite(value) else None for value in values]
