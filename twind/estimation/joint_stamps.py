@@ -14,10 +14,10 @@ from twind.estimation.joint_records import AA, A, V
 
 MOST = 900.0  # times the configured variance: 30 in sigma
 TYPICAL = 25.0  # times the configured variance: what is looked for
-PRIOR = 3.0  # telling samples that the configured variance counts for
+PRIOR = 5.0  # telling samples that the configured variance counts for
 MEMORY_S = 1.0
 LEAST_SHARE = 1e-6
-CAP = 9.0  # what one sample counts at most, as a multiple of what was expected
+CAP = 9.0  # times the variance that the gate grants: beyond it a sample tells of something else
 SPARSE_S = 0.1  # samples farther apart say nothing about their stamps
 
 
@@ -48,12 +48,12 @@ def watch_stamps(row: Any, track: Any, z: float, T: float, known: float, sigma: 
         g = 1.0 + w * w + (1.0 - w) * (1.0 - w)
         speed = g * v * v
         rest = g * (row.r + v * v * sigma * sigma) + half * half * track.x[AA + k]
-        found = min(e * e, CAP * (rest + speed * known)) - rest - speed * known
+        found = e * e - rest - speed * known
         share = speed * TYPICAL * row.stamp_var / (speed * TYPICAL * row.stamp_var + rest)
         share *= share
-        track.stamp_seen += share
-        weight = max(1.0 / (PRIOR + track.stamp_seen), T / (MEMORY_S + T)) * share
-        if share > LEAST_SHARE:
+        if share > LEAST_SHARE and e * e <= CAP * (rest + speed * row.gate_stamp_var):
+            track.stamp_seen += share
+            weight = max(1.0 / (PRIOR + track.stamp_seen), T / (MEMORY_S + T)) * share
             track.stamp_var = min(max(known + weight * found / speed, row.stamp_var), row.most_stamp_var)
     track.before_ns = track.t_ns
     track.before_z = track.last_z

@@ -18,8 +18,9 @@ from twind.model.time import NO_STAMP
 
 RIVALS = 3  # mutually consistent rejections that win
 WORST_RATIO = 1e12  # predicted over measured variance: beyond it the prediction says nothing, and float64 nears its limits
-GATE = 16.0  # times their learnt variance that stamps are granted before samples are refused
-CAUTION = 16.0
+GATE = 9.0  # times their learnt variance that stamps are granted before samples are refused
+SURE = 2.0  # times the configured variance: less jitter may be chance
+CAUTION = 24.0
 """What learnt jitter beyond the configured one counts for in the models. By measurement, not by theory: on recordings of a
 pendulum with jittered stamps filters that trust samples in fast motion this little predict best."""
 WIDEST = LANES - 1  # the lane whose gate decides
@@ -89,13 +90,13 @@ def advance(  # noqa: PLR0911  (one per answer)
     y = z - p
     # A stamp that is off by dt puts the sample off by v dt.
     known = stamp_variance(row, track)
-    s = pp + row.r + (v * v + vv) * (max(row.gate_stamp_var, GATE * known) + sigma * sigma)
+    s = pp + row.r + (v * v + vv) * (max(row.gate_stamp_var, GATE * min(known, row.gate_stamp_var)) + sigma * sigma)
     if not y * y <= gate * s:
         if _challenge(row, track, z, t):
             _restart(row, track, z, track.rival_v, t, p)
             return RESET, y * y / s
         return GATED, y * y / s
-    stamp_var = row.stamp_var + CAUTION * (known - row.stamp_var) + sigma * sigma
+    stamp_var = row.stamp_var + CAUTION * max(known - SURE * row.stamp_var, 0.0) + sigma * sigma
     p, v, pp, vv = foresee(track, track.best, model, T)
     innovation = z - p
     nis = innovation * innovation / (pp + row.r + (v * v + vv) * (known + sigma * sigma))
