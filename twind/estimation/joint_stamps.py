@@ -14,8 +14,8 @@ from twind.estimation.joint_records import AA, A, V
 
 MOST = 900.0  # times the configured variance: 30 in sigma
 TYPICAL = 25.0  # times the configured variance: what is looked for
-PRIOR = 5.0  # telling samples that the configured variance counts for
-MEMORY_S = 1.0
+PRIOR = 20.0  # telling samples that the configured variance counts for
+MEMORY_S = 2.0
 LEAST_SHARE = 1e-6
 CAP = 9.0  # times the variance that the gate grants: beyond it a sample tells of something else
 SPARSE_S = 0.1  # samples farther apart say nothing about their stamps
