@@ -50,7 +50,7 @@ def watch_stamps(row: Any, track: Any, z: float, T: float, known: float, sigma: 
         rest = g * (row.r + v * v * sigma * sigma) + half * half * track.x[AA + k]
         found = e * e - rest - speed * known
         share = speed * TYPICAL * row.stamp_var / (speed * TYPICAL * row.stamp_var + rest)
-        share *= share
+        share *= share * share
         if share > LEAST_SHARE and e * e <= CAP * (rest + speed * row.gate_stamp_var):
             track.stamp_seen += share
             weight = max(1.0 / (PRIOR + track.stamp_seen), T / (MEMORY_S + T)) * share

@@ -19,7 +19,7 @@ from twind.model.time import NO_STAMP
 RIVALS = 3  # mutually consistent rejections that win
 WORST_RATIO = 1e12  # predicted over measured variance: beyond it the prediction says nothing, and float64 nears its limits
 GATE = 9.0  # times their learnt variance that stamps are granted before samples are refused
-SURE = 1.0  # times the configured variance: less jitter may be chance
+SURE = 1.5  # times the configured variance: less jitter may be chance
 CAUTION = 24.0
 """What learnt jitter beyond the configured one counts for in the models. By measurement, not by theory: on recordings of a
 pendulum with jittered stamps filters that trust samples in fast motion this little predict best."""
