@@ -1,8 +1,8 @@
 """How much the stamps of a joint's samples jitter, found from the samples themselves.
 
 A sample between two others is compared with the chord through them. What is left after position noise, and after what the
-model says about acceleration, grows with speed only if the stamps are off; it moves the estimate, in proportion to how much of
-the expected variance is due to stamps. At rest nothing is learnt. Hard bounds: the configured variance and `MOST` times that.
+model says about acceleration, grows with speed only if the stamps are off; it moves the estimate, by the cube of the share that
+stamps may have in it. At rest nothing is learnt. Hard bounds: the configured variance and `MOST` times that.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ MOST = 900.0  # times the configured variance: 30 in sigma
 TYPICAL = 25.0  # times the configured variance: what is looked for
 PRIOR = 20.0  # telling samples that the configured variance counts for
 MEMORY_S = 2.0
-LEAST_SHARE = 1e-6
 CAP = 9.0  # times the variance that the gate grants: beyond it a sample tells of something else
 SPARSE_S = 0.1  # samples farther apart say nothing about their stamps
 
@@ -49,11 +48,13 @@ def watch_stamps(row: Any, track: Any, z: float, T: float, known: float, sigma: 
         speed = g * v * v
         rest = g * (row.r + v * v * sigma * sigma) + half * half * track.x[AA + k]
         found = e * e - rest - speed * known
-        share = speed * TYPICAL * row.stamp_var / (speed * TYPICAL * row.stamp_var + rest)
-        share *= share * share
-        if share > LEAST_SHARE and e * e <= CAP * (rest + speed * row.gate_stamp_var):
-            track.stamp_seen += share
-            weight = max(1.0 / (PRIOR + track.stamp_seen), T / (MEMORY_S + T)) * share
-            track.stamp_var = min(max(known + weight * found / speed, row.stamp_var), row.most_stamp_var)
+        sought = TYPICAL * row.stamp_var
+        inverse = 1.0 / (speed * sought + rest)
+        share = speed * sought * inverse
+        if e * e <= CAP * (rest + speed * row.gate_stamp_var):
+            track.stamp_seen += share * share * share
+            rate = T / min(T * (PRIOR + track.stamp_seen), MEMORY_S + T)
+            # share cubed times what was found over speed, which may be 0
+            track.stamp_var = known + rate * share * share * sought * inverse * found
     track.before_ns = track.t_ns
     track.before_z = track.last_z
