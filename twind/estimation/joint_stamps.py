@@ -38,7 +38,7 @@ def watch_stamps(row: Any, track: Any, z: float, T: float, known: float, sigma: 
     """Note one accepted sample, `T` after the last [s], before that one is forgotten; `known` is the variance so far."""
     before = (track.t_ns - track.before_ns) * 1e-9
     span = before + T
-    if 0.0 < before and span < SPARSE_S and row.most_stamp_var > row.stamp_var:
+    if before > 0.0 and span < SPARSE_S and row.most_stamp_var > row.stamp_var:
         w = before / span
         k = track.best
         v = track.x[V + k]

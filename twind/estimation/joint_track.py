@@ -21,7 +21,7 @@ WORST_RATIO = 1e12  # predicted over measured variance: beyond it the prediction
 GATE = 9.0  # times their learnt variance that stamps are granted before samples are refused
 SURE = 1.5  # times the configured variance: less jitter may be chance
 CAUTION = 24.0
-"""What learnt jitter beyond the configured one counts for in the models. By measurement, not by theory: on recordings of a
+"""How many times learnt jitter beyond the configured one counts for in the models. By measurement, not by theory: on recordings of a
 pendulum with jittered stamps filters that trust samples in fast motion this little predict best."""
 WIDEST = LANES - 1  # the lane whose gate decides
 

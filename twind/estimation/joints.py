@@ -101,7 +101,7 @@ class JointBank:
                 over while they predict better; otherwise it is the one model.
             model: How motion goes on between samples.
             tau_s: How long an acceleration lasts [s]; infinite for constant acceleration.
-            stamp_std_s: One sigma of the jitter of device stamps [s].
+            stamp_std_s: One sigma of the jitter of device stamps [s]; where models adapt, up to 30 times that is learnt.
             modulus: What one turn measures where positions wrap (2 pi for a continuous joint) [rad]; 0 where they do not.
             velocity_limit: What the asset declares [rad/s or m/s]; infinite when nothing.
             velocity_std: One sigma of a reported velocity [rad/s or m/s]; NaN where reported velocities are not to be used.
