@@ -21,8 +21,8 @@ WORST_RATIO = 1e12  # predicted over measured variance: beyond it the prediction
 GATE = 9.0  # times their learnt variance that stamps are granted before samples are refused
 SURE = 1.5  # times the configured variance: less jitter may be chance
 CAUTION = 24.0
-"""How many times learnt jitter beyond the configured one counts for in the models. By measurement, not by theory: on recordings of a
-pendulum with jittered stamps filters that trust samples in fast motion this little predict best."""
+"""How many times learnt jitter beyond the configured one counts in the models. By measurement, not by theory: on logs of a
+pendulum with jittered stamps, filters that trust samples in fast motion this little predict best."""
 WIDEST = LANES - 1  # the lane whose gate decides
 
 ACCEPTED, GATED, RESET = int(Verdict.ACCEPTED), int(Verdict.GATED), int(Verdict.RESET)
