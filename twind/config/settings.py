@@ -108,7 +108,8 @@ class JointNoise(SettingsModel):
     acceleration_tau_s: Positive = 0.5
     """Singer model: how long an acceleration lasts [s]."""
     stamp_std_ms: NotNegative = 0.1
-    """One sigma of the jitter of device stamps [ms]: how far a stamp may be from the instant of the measurement."""
+    """One sigma of the jitter of device stamps [ms]: how far a stamp may be from the instant of the measurement. With `adapt`
+    joints learn more than this, up to 30 times, from how they move."""
     use_velocity: bool = False
     """Whether reported velocities are used, once they have been seen to agree with the positions. One that lies is disabled."""
     velocity_std: Positive = 0.05

@@ -39,6 +39,7 @@ JOINT_ROW = np.dtype(
         ("alpha", "f8"),  # 1 / tau; 0: constant acceleration; inf: constant velocity
         ("r", "f8"),  # variance of a measured position
         ("stamp_var", "f8"),  # variance of device stamps [s^2]
+        ("most_stamp_var", "f8"),  # what it may be learnt to be
         ("gate_stamp_var", "f8"),  # how bad stamps may be before their samples are refused [s^2]
         ("velocity_var", "f8"),  # variance of a measured velocity; 0 where the channel is not to be used
         ("modulus", "f8"),  # what one turn measures where positions wrap, 0 for others
@@ -51,7 +52,7 @@ JOINT_ROW = np.dtype(
         ("behind_since", "i8"), ("behind_ns", "i8"),  # ... and stamps of the first and the last of them
         ("resets", "i8"),
         ("same_ns", "i8"), ("abrupt", "i8"), ("frozen", "i8"),  # repetition of the very same number: joint_frozen
-        ("padding", "f8", (3,)),  # to whole cache lines
+        ("padding", "f8", (2,)),  # to whole cache lines
     ],
     align=True,
 )  # fmt: skip
@@ -71,7 +72,9 @@ TRACK = np.dtype(
         ("last_z", "f8"), ("fast", "f8"), ("slow", "f8"), ("noise", "f8"), ("calm_ns", "i8"), ("still", "i8"),
         # the velocity channel; see joint_channels
         ("travel", "f8"), ("travel_s", "f8"), ("last_rate", "f8"), ("trust", "f8"), ("channel", "i8"),
-        ("padding", "f8", (7,)),  # to whole cache lines
+        # the jitter of its stamps; see joint_stamps
+        ("before_ns", "i8"), ("before_z", "f8"), ("stamp_var", "f8"), ("stamp_seen", "f8"),
+        ("padding", "f8", (3,)),  # to whole cache lines
     ],
     align=True,
 )  # fmt: skip

@@ -11,12 +11,18 @@ from twind.estimation.joint_choice import due, guard, judge, reconsider, start_c
 from twind.estimation.joint_lanes import foresee, nearest, start_lanes, update_lanes, update_rates
 from twind.estimation.joint_records import AA, LANES, PA, PP, PV, RESTART_NS, VA, VV, A, P, Q, V
 from twind.estimation.joint_rest import start_rest, watch_rest
+from twind.estimation.joint_stamps import stamp_variance, start_stamps, watch_stamps
 from twind.estimation.singer import transition
 from twind.model.estimates import Verdict
 from twind.model.time import NO_STAMP
 
 RIVALS = 3  # mutually consistent rejections that win
 WORST_RATIO = 1e12  # predicted over measured variance: beyond it the prediction says nothing, and float64 nears its limits
+GATE = 9.0  # times their learnt variance that stamps are granted before samples are refused
+SURE = 1.5  # times the configured variance: less jitter may be chance
+CAUTION = 24.0
+"""How many times learnt jitter beyond the configured one counts in the models. By measurement, not by theory: on logs of a
+pendulum with jittered stamps, filters that trust samples in fast motion this little predict best."""
 WIDEST = LANES - 1  # the lane whose gate decides
 
 ACCEPTED, GATED, RESET = int(Verdict.ACCEPTED), int(Verdict.GATED), int(Verdict.RESET)
@@ -29,6 +35,7 @@ def start(row: Any, track: Any, z: float, v: float, t: int) -> None:
     track.rivals = 0
     start_lanes(row, track, z, v)
     start_choice(row, track, z, t)
+    start_stamps(track, z, t)
     start_rest(track, z, t)
     start_channel(track)
 
@@ -82,20 +89,22 @@ def advance(  # noqa: PLR0911  (one per answer)
     z = nearest(z, p, row.modulus)
     y = z - p
     # A stamp that is off by dt puts the sample off by v dt.
-    s = pp + row.r + (v * v + vv) * (row.gate_stamp_var + sigma * sigma)
+    known = stamp_variance(row, track)
+    s = pp + row.r + (v * v + vv) * (max(row.gate_stamp_var, GATE * min(known, row.gate_stamp_var)) + sigma * sigma)
     if not y * y <= gate * s:
         if _challenge(row, track, z, t):
             _restart(row, track, z, track.rival_v, t, p)
             return RESET, y * y / s
         return GATED, y * y / s
-    stamp_var = row.stamp_var + sigma * sigma
+    stamp_var = row.stamp_var + CAUTION * max(known - SURE * row.stamp_var, 0.0) + sigma * sigma
     p, v, pp, vv = foresee(track, track.best, model, T)
     innovation = z - p
-    nis = innovation * innovation / (pp + row.r + (v * v + vv) * stamp_var)
+    nis = innovation * innovation / (pp + row.r + (v * v + vv) * (known + sigma * sigma))
     update_lanes(row, track, model, T, z, stamp_var)
     if not abs(track.x[V + WIDEST]) <= row.top_speed:  # a wrapped joint seen whole turns apart would spin ever faster
         _restart(row, track, z, 0.0, t, p)
         return RESET, nis
+    watch_stamps(row, track, z, T, known, sigma)
     track.t_ns = t
     track.rivals = 0
     if row.velocity_var > 0.0:

@@ -10,6 +10,7 @@ import numpy as np
 from twind.estimation.chi_square import chi_square_quantile
 from twind.estimation.joint_kernels import ingest_joints, predict_joints
 from twind.estimation.joint_records import BLOCK, JOINT_ROW, LANE_STEP, LANES, SAMPLE, SHOWN, TRACK, Q, aligned
+from twind.estimation.joint_stamps import MOST
 from twind.model.time import NO_STAMP
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class JointBank:
                 over while they predict better; otherwise it is the one model.
             model: How motion goes on between samples.
             tau_s: How long an acceleration lasts [s]; infinite for constant acceleration.
-            stamp_std_s: One sigma of the jitter of device stamps [s].
+            stamp_std_s: One sigma of the jitter of device stamps [s]; where models adapt, up to 30 times that is learnt.
             modulus: What one turn measures where positions wrap (2 pi for a continuous joint) [rad]; 0 where they do not.
             velocity_limit: What the asset declares [rad/s or m/s]; infinite when nothing.
             velocity_std: One sigma of a reported velocity [rad/s or m/s]; NaN where reported velocities are not to be used.
@@ -117,6 +118,7 @@ class JointBank:
             self._bases["x"][:, rows, Q : Q + LANES] = density
         selected["alpha"] = {"singer": 1.0 / np.asarray(tau_s, np.float64), "ca": 0.0, "cv": math.inf}[model]
         selected["stamp_var"] = np.square(stamp_std_s)
+        selected["most_stamp_var"] = selected["stamp_var"] * np.where(adaptive, MOST, 1.0)
         selected["gate_stamp_var"] = np.square(stamp_std_s) * np.where(adaptive, _BAD_STAMPS**2, 1.0)
         selected["velocity_var"] = np.nan_to_num(np.square(velocity_std))
         selected["modulus"] = modulus
