@@ -17,6 +17,8 @@ from twind.estimation.clock_kernels import (
 from twind.model.time import NO_STAMP
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 
@@ -204,9 +206,10 @@ class ClockBank:
         frozen: NDArray[np.bool_] = self._rows["frozen"] == 1
         return frozen
 
-    def counts(self) -> dict[str, NDArray[np.int64]]:
-        """Return, for each of `COUNTS`, (n_streams,) how often it happened."""
-        return {name: self._rows[name].copy() for name in COUNTS}
+    def counts(self, names: Iterable[str] = COUNTS, *, streams: int | None = None) -> dict[str, NDArray[np.int64]]:
+        """Return, for each of `COUNTS` or some of them, how often it happened to the first `streams` streams or to all."""
+        rows = self._rows[:streams]
+        return {name: rows[name].copy() for name in names}
 
     def warm_up(self) -> None:
         """Compile every kernel this bank uses, without touching its state."""

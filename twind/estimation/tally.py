@@ -137,6 +137,12 @@ class Tally:
         """(n_streams,) messages that were decoded; each body of a packed one counts. A view: copy what you keep."""
         return self._messages
 
+    def used(self, begin: int, end: int) -> list[list[bool]]:
+        """Return, for each of some streams, whether it had samples of each channel."""
+        verdicts: NDArray[np.int64] = self._rows["verdicts"][:, begin:end]
+        found: list[list[bool]] = (verdicts.sum(axis=2) > 0).T.tolist()
+        return found
+
     def verdicts(self, channel: int, streams: slice) -> NDArray[np.int64]:
         """Return how many samples of some streams together had each `Verdict`."""
         counts: NDArray[np.int64] = self._rows["verdicts"][channel, streams].sum(axis=0)

@@ -41,7 +41,7 @@ class EstimationWatch:
         self._lying = estimators.joints.channels == _DISABLED
         self._twist_off = estimators.poses.twist_off == 1
         self._frozen = estimators.joints.frozen == 1
-        self._clock_counts = estimators.clocks.counts()
+        self._clock_counts: dict[str, NDArray[np.int64]] = {}
 
     def new_events(self) -> list[Event]:
         """Return what happened since the last call."""
@@ -101,10 +101,12 @@ class EstimationWatch:
                 yield make(entity=entity, joints=len(rows))
 
     def _clocks(self) -> Iterator[Event]:
-        counts, before = self._estimators.clocks.counts(), self._clock_counts
-        self._clock_counts = counts
+        counts = self._estimators.clocks.counts(_CLOCK_EVENTS, streams=len(self._estimators.streams))
+        before, self._clock_counts = self._clock_counts, counts
         for name, make in _CLOCK_EVENTS.items():
-            since = counts[name] - before[name]
+            since = counts[name].copy()
+            if name in before:  # streams come, and never go
+                since[: len(before[name])] -= before[name]
             for row in np.flatnonzero(since):
                 yield make(topic=self._estimators.streams[row].topic, count=int(since[row]))
 

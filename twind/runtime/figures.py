@@ -38,8 +38,9 @@ def stream_figures(estimators: Estimators, begin: int, end: int, *, recent: bool
         clocks.offset_s, clocks.skew, clocks.jitter_s, clocks.steps, clocks.trusted,
     )  # fmt: skip
     found = []
+    used = estimators.tally.used(begin, begin + len(streams))
     for row, stream in enumerate(streams, begin):
-        channels = _channels(estimators, slice(row, row + 1), recent=recent)
+        channels = _channels(estimators, slice(row, row + 1), used[row - begin], recent=recent)
         found.append(
             StreamFigures(
                 source=stream.source,
@@ -65,16 +66,16 @@ def other_stream_figures(estimators: Estimators, begin: int) -> StreamFigures | 
     rows = slice(begin, len(estimators.streams))
     if rows.stop <= begin:
         return None
-    channels = _channels(estimators, rows, recent=True)
+    channels = _channels(estimators, rows, [True] * len(CHANNELS), recent=True)
     resets = sum(channel.verdicts["reset"] for channel in channels.values())
     return StreamFigures("", OTHER, "", int(estimators.tally.messages[rows].sum()), resets, None, channels)
 
 
-def _channels(estimators: Estimators, rows: slice, *, recent: bool) -> dict[str, ChannelFigures]:
+def _channels(estimators: Estimators, rows: slice, used: list[bool], *, recent: bool) -> dict[str, ChannelFigures]:
     found = {}
     for channel, name in enumerate(CHANNELS):
-        counts = estimators.tally.verdicts(channel, rows)
-        if not counts.any():
+        counts = estimators.tally.verdicts(channel, rows) if used[channel] else None
+        if counts is None or not counts.any():
             continue
         innovations = estimators.tally.innovations(channel, rows, recent=recent)
         found[name] = ChannelFigures(

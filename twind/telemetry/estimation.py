@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MAX_SERIES = 500
 """Streams, and entities, that have series of their own."""
 OTHER = "other"
+_ACCEPTED = "accepted"
 _MAX_TOPIC = 200
 """Characters of a topic that are shown in a label."""
 
@@ -109,7 +110,11 @@ class Figures(Protocol):
 
 _STREAM, _CHANNEL, _ENTITY = ("source", "topic"), ("source", "topic", "channel"), ("entity",)
 _FAMILIES: dict[str, tuple[str, tuple[str, ...], str]] = {
-    "stream_samples": ("counter", (*_CHANNEL, "verdict"), "What became of each sample of a stream, by verdict."),
+    "stream_samples": (
+        "counter",
+        (*_CHANNEL, "verdict"),
+        "What became of each sample of a stream, by verdict; those that never occurred have no series.",
+    ),
     "stream_nis_mean": (
         "gauge",
         _CHANNEL,
@@ -168,6 +173,8 @@ def _add_stream(
 ) -> None:
     for name, channel in stream.channels.items():
         for verdict, count in channel.verdicts.items():
+            if not count and verdict != _ACCEPTED:  # thousands of zeros would be most of a scrape
+                continue
             families["stream_samples"].add_metric((*labels, name, verdict), count)
         if channel.nis_band_95 is not None:
             families["stream_nis_mean"].add_metric((*labels, name), channel.mean_nis)
