@@ -57,6 +57,7 @@ class Seen(Estimators):
 
     def __init__(self) -> None:
         super().__init__(TOPOLOGY, EstimationSettings())
+        self.uses_velocity = True
         self.joint_columns: list[JointArrays] = []
         self.body_columns: list[BodyColumns] = []
 
@@ -88,7 +89,14 @@ class Way:
         return self.feed.process(raw).verdicts
 
 
-def test_velocities_and_efforts_stay_beside_their_positions() -> None:
+def test_velocities_that_nobody_uses_are_left_out() -> None:
+    way = Way()
+    way.estimators.uses_velocity = False
+    way.send(("joint_state/arm", {"stamp": START, "position": [4, 5], "name": ["b", "a"], "velocity": [6, 7]}))
+    assert way.estimators.joint_columns[0].velocity.size == 0
+
+
+def test_velocities_stay_beside_their_positions() -> None:
     way = Way()
     way.send(
         ("joint_state/arm", {"stamp": START, "position": [1, 2, 3]}),
@@ -100,7 +108,6 @@ def test_velocities_and_efforts_stay_beside_their_positions() -> None:
     nan = math.nan
     assert columns.offset.tolist() == [0, 3, 5, 8, 9]
     assert np.array_equal(columns.velocity, [nan, nan, nan, 6, 7, nan, nan, nan, nan], equal_nan=True)
-    assert np.array_equal(columns.effort, [nan, nan, nan, nan, nan, 8, 9, 10, nan], equal_nan=True)
     assert columns.number is None
 
 
@@ -108,7 +115,6 @@ def test_a_batch_without_velocities_has_no_such_column() -> None:
     way = Way()
     way.send(("joint_state/arm", {"stamp": START, "position": [1, 2, 3]}))
     assert way.estimators.joint_columns[0].velocity.size == 0
-    assert way.estimators.joint_columns[0].effort.size == 0
 
 
 def test_sequence_numbers_stay_beside_their_messages() -> None:

@@ -126,6 +126,8 @@ class Estimators:
             coast_ns=ms_to_ns(settings.coast_ms),
             lag_ns=ms_to_ns(settings.lag_ms),
         )
+        self.uses_velocity = False
+        """Whether any joint listens to reported velocities; when none does, they are not even collected."""
         self._configure(settings)
         owner = np.repeat(np.arange(len(topology.robots)), np.diff(topology.first_joint))
         self.owner: Ints = owner.astype(np.int64)
@@ -156,6 +158,7 @@ class Estimators:
                 noise: JointNoise = _hinted(settings.joints, joint)
                 for own_noise in (of_robot, settings.joints.names.get(joint.name), of_joint):
                     noise = over(noise, own_noise)
+                self.uses_velocity |= noise.use_velocity
                 self.joints.configure(
                     first + offset,
                     position_std=noise.position_std_m if linear else noise.position_std_rad,

@@ -73,6 +73,7 @@ class Feed:
         joints, bodies = JointColumns(), BodyColumns()
         refused: dict[Refusal, Refused] = {}
         known = self._bindings.known
+        velocities = self._estimators.uses_velocity
         for message in messages:
             try:
                 binding = known.get(message.topic) or self._bindings.find(message.topic)
@@ -98,12 +99,9 @@ class Feed:
             joints.device_ns.append(sample.stamp_ns)
             joints.receive_ns.append(message.receive_ns)
             joints.layout.append(layout)
-            if sample.velocity:
+            if velocities and sample.velocity:
                 pad(joints.velocity, len(joints.position), math.nan)
                 joints.velocity += sample.velocity
-            if sample.effort:
-                pad(joints.effort, len(joints.position), math.nan)
-                joints.effort += sample.effort
             joints.position += position
             joints.offset.append(len(joints.position))
             if sample.sequence != NO_SEQUENCE:
