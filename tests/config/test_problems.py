@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -182,11 +182,14 @@ sources:
     ]
 
 
-def test_an_open_listener_is_accepted_when_that_is_written_out(load_texts: Callable[..., object]) -> None:
-    load_texts(STAGE + 'http: {listen: "0.0.0.0:8080", auth: none}\n')
-    load_texts(STAGE + 'http: {listen: "0.0.0.0:8080", token: abc}\n')
-    load_texts(STAGE + 'http: {listen: "[::1]:8080"}\n')
-    load_texts(STAGE + "http: {listen: localhost:0}\n")
+def test_an_open_listener_is_accepted_when_that_is_written_out(load_texts: Callable[..., Any]) -> None:
+    for http, listen in (
+        ('{listen: "0.0.0.0:8080", auth: none}', "0.0.0.0:8080"),
+        ('{listen: "0.0.0.0:8080", token: abc}', "0.0.0.0:8080"),
+        ('{listen: "[::1]:8080"}', "[::1]:8080"),
+        ("{listen: localhost:0}", "localhost:0"),
+    ):
+        assert load_texts(f"{STAGE}http: {http}\n").settings.http.listen == listen
 
 
 def test_a_problem_stands_in_the_file_that_wrote_the_value(complaints: Complaints) -> None:

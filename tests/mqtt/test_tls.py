@@ -115,6 +115,7 @@ def test_a_reconnect_over_tls_works_too(run: Any, encrypted: Any, authority: Any
             await opened.said.wait_for("SourceDisconnected")
             broker.start()
             await opened.said.wait_for("SourceConnected", count=2)
+            assert opened.source.health().connected
 
     run(main())
 

@@ -209,6 +209,7 @@ def test_what_nobody_waits_for_stands_in_the_file_after_the_flush_interval(
             async with asyncio.timeout(30):
                 while len(bench.read()) < 3:  # noqa: ASYNC110  (another thread writes; there is nothing to wait on)
                     await asyncio.sleep(0.01)
+            assert len(bench.read()) == 3
 
     run(main())
 

@@ -159,13 +159,17 @@ def test_libraries_logs_join_ours_and_the_root_logger_is_given_back() -> None:
     assert (held["message"], held["suppressed"]) == ("lost 2", 1)
 
 
-def test_a_log_call_that_cannot_be_formatted_does_not_raise() -> None:
+def test_a_log_call_that_cannot_be_formatted_costs_that_line_only() -> None:
     raising, logging.raiseExceptions = logging.raiseExceptions, False
+    stream = io.StringIO()
     try:
-        with Telemetry(stream=io.StringIO()):
+        with Telemetry(stream=stream):
             logging.getLogger("library").warning("%d", "no number")
+            logging.getLogger("library").error("%d", 7)
     finally:
         logging.raiseExceptions = raising
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line)["message"] == "7"
 
 
 def test_lifecycle_events_are_never_held_back() -> None:
