@@ -33,13 +33,19 @@ def joint_state(stamp_ns: int, names: Sequence[str], positions: Sequence[float])
     return json.dumps({"header": header(stamp_ns), "name": list(names), "position": list(map(float, positions))}).encode()
 
 
-def pose(stamp_ns: int, position: Sequence[float], orientation: Sequence[float]) -> bytes:
-    """Return a ROS `PoseStamped` as JSON; `orientation` is (w, x, y, z)."""
+def pose(stamp_ns: int, position: Sequence[float], orientation: Sequence[float], *, std: float | None = None) -> bytes:
+    """Return a ROS `PoseStamped` as JSON; `orientation` is (w, x, y, z).
+
+    With `std` [m and rad], a `PoseWithCovarianceStamped` that says how good it is.
+    """
     w, x, y, z = map(float, orientation)
     place = dict(zip("xyz", map(float, position), strict=True))
-    return json.dumps(
-        {"header": header(stamp_ns), "pose": {"position": place, "orientation": {"w": w, "x": x, "y": y, "z": z}}}
-    ).encode()
+    shown: dict[str, Any] = {"position": place, "orientation": {"w": w, "x": x, "y": y, "z": z}}
+    if std is not None:
+        covariance = [0.0] * 36
+        covariance[::7] = [std**2] * 6
+        shown = {"pose": shown, "covariance": covariance}
+    return json.dumps({"header": header(stamp_ns), "pose": shown}).encode()
 
 
 @dataclass(frozen=True)
