@@ -15,6 +15,7 @@ from twind.config.base import Secret, SettingsModel, SourceSettings
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+Unit = Annotated[float, Field(ge=0, le=1)]
 
 
 class SnapshotSettings(SettingsModel):
@@ -24,6 +25,25 @@ class SnapshotSettings(SettingsModel):
     """Folder for `live.usda` (the live layer) and `twin.usda` (which composes it over your root layer)."""
     rate_hz: Annotated[float, Field(gt=0, le=10)] = 2.0
     """How often `live.usda` is replaced [Hz]. Each write costs about 10 ms for 700 links."""
+
+
+class DeadBandSettings(SettingsModel):
+    """How far a state must be from what stands in the stage to be written. Each is compared with what was last *written*, so
+    nothing slow is ever lost; 0 writes every change. An entity is written as a whole as soon as one of its quantities is
+    off, and always when its quality changes."""
+
+    position_m: NotNegative = 2e-6
+    """Positions of links and objects in the world, and of prismatic joints [m]. No link stands further than this from where
+    the twin has it."""
+    rotation_rad: NotNegative = 1e-5
+    """Orientations of links and objects, and positions of revolute joints [rad]."""
+    velocity_m_s: NotNegative = 1e-3
+    """Velocities of prismatic joints [m/s]."""
+    velocity_rad_s: NotNegative = 1e-3
+    """Velocities of revolute joints [rad/s]."""
+    refresh_s: NotNegative = 1.0
+    """After how long what changed is written although it is within the dead band [s]: what comes to rest ends at its exact
+    value, and `twind:time` of what stands still goes on."""
 
 
 class StageSettings(SettingsModel):
@@ -41,6 +61,14 @@ class StageSettings(SettingsModel):
     The default is that of `estimation.fresh_ms`, so an entity that is `ok` shows what was measured and one that is `coasting`
     what is predicted. 0 always predicts to now: least lag for slow, smooth machines; more error in the value for fast, jerky
     ones."""
+    dead_band: DeadBandSettings = DeadBandSettings()
+    """What is too small a change to be written."""
+    stale_color: tuple[Unit, Unit, Unit] | None = None
+    """Display colour (linear RGB, 0 to 1) that robots and objects take on while they are `stale` or `lost`, and lose exactly
+    when they come back; none by default. Renderers show the display colour of shapes that no material is bound to."""
+    physics: Literal["keep", "off"] = "keep"
+    """`off` switches off rigid bodies, joints and articulations of the twin, in the live layer only, for viewers that
+    simulate: there a playing physics engine would pull the links away from where they were measured."""
     snapshot: SnapshotSettings | None = None
     """Where and how often to write the live layer for other tools; off when absent."""
 

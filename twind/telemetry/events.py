@@ -280,6 +280,18 @@ class StageWriteFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StageFenced(Event):
+    """A snapshot was not written because a daemon of a newer generation writes it; this one stops."""
+
+    level = "error"
+    limited = False
+    counter = "stage_writes_fenced"
+    instance: str
+    generation: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonStarting(Event):
     """The daemon begins to start."""
 
