@@ -163,7 +163,10 @@ def test_a_matrix_loses_nothing_and_its_children_neither() -> None:
 @pytest.mark.parametrize("order", ["XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX"])
 @pytest.mark.parametrize(("double", "off_m", "off_rad"), [(True, EXACT_M, 1e-9), (False, FLOAT_M, 1e-6)])
 def test_euler_angles_are_kept_and_lose_no_more_than_their_own_rounding(
-    order: str, double: bool, off_m: float, off_rad: float  # noqa: FBT001
+    order: str,
+    double: bool,  # noqa: FBT001
+    off_m: float,
+    off_rad: float,
 ) -> None:
     stage = retyped(NAMES.Double3, NAMES.Quatf)
     kind = getattr(UsdGeom.XformOp, f"TypeRotate{order}")

@@ -28,9 +28,11 @@ class SnapshotSettings(SettingsModel):
 
 
 class DeadBandSettings(SettingsModel):
-    """How far a state must be from what stands in the stage to be written. Each is compared with what was last *written*, so
-    nothing slow is ever lost; 0 writes every change. An entity is written as a whole as soon as one of its quantities is
-    off, and always when its quality changes."""
+    """How far a state must be from what stands in the stage to be written.
+
+    Each quantity is compared with what was last *written*, so nothing slow is ever lost; 0 writes every change. An entity is
+    written as a whole as soon as one of its quantities is off, and always when its quality changes.
+    """
 
     position_m: NotNegative = 2e-6
     """Positions of links and objects in the world, and of prismatic joints [m]. No link stands further than this from where
@@ -71,6 +73,21 @@ class StageSettings(SettingsModel):
     simulate: there a playing physics engine would pull the links away from where they were measured."""
     snapshot: SnapshotSettings | None = None
     """Where and how often to write the live layer for other tools; off when absent."""
+
+
+class ShardSettings(SettingsModel):
+    """Which entities of the stage this daemon looks after, when several daemons share one stage.
+
+    An entity must pass both settings. What belongs to others is neither estimated nor written; messages about it are counted as
+    `other_shard`.
+    """
+
+    entities: Annotated[tuple[str, ...], Field(min_length=1)] = ("*",)
+    """Ids, or patterns of ids with `*`, `?` and `[...]`."""
+    index: int = Field(default=0, ge=0)
+    """Number of this shard, from 0; in a StatefulSet, the pod's ordinal."""
+    count: int = Field(default=1, ge=1)
+    """Into how many shards entities are dealt out by a hash of their id. 1: all of them are this one's."""
 
 
 class HttpSettings(SettingsModel):
@@ -234,6 +251,8 @@ class Settings(SettingsModel):
     """Folder for what must survive a restart, and for dead letters. The default is `state` in the working directory."""
     stage: StageSettings
     """The USD stage."""
+    shard: ShardSettings = ShardSettings()
+    """Which entities of the stage are this daemon's."""
     http: HttpSettings = HttpSettings()
     """The HTTP listener."""
     sources: dict[str, SerializeAsAny[SourceSettings]] = Field(default_factory=dict)

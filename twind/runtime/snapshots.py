@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from twind.model.errors import StageError
+from twind.model.errors import FencedError, StageError
 from twind.stage.snapshot import Snapshot
 from twind.telemetry import events
 
@@ -30,6 +30,7 @@ class SnapshotWriter:
         self._publisher = publisher
         self._telemetry = telemetry
         self._snapshot: Snapshot | None = None
+        self._fenced = False
         self._written_seq = -1
         self.last_ok_monotonic_s = time.monotonic()
         """When the snapshot was last known to be writable."""
@@ -52,7 +53,13 @@ class SnapshotWriter:
             await self.write()
 
     async def write(self) -> None:
-        """Write the snapshot if the stage changed since the last one."""
+        """Write the snapshot if the stage changed since the last one; not at all after somebody newer has taken over.
+
+        Raises:
+            FencedError: Somebody newer has just been found to write there.
+        """
+        if self._fenced:
+            return
         update = self._publisher.current
         seq = 0 if update is None else update.seq
         if self._snapshot is not None and seq == self._written_seq:
@@ -63,6 +70,11 @@ class SnapshotWriter:
                 await self.open()
             else:
                 await self._thread.call(self._snapshot.write)
+        except FencedError as error:
+            self._fenced = True
+            holder = self._stage.holder
+            self._telemetry.emit(events.StageFenced(instance=holder.instance, generation=holder.generation, error=str(error)))
+            raise
         except StageError as error:
             self._snapshot = None
             self._telemetry.emit(events.StageWriteFailed(what="snapshot", error=str(error)))

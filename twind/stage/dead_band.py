@@ -50,25 +50,19 @@ class DeadBand:
         self._written_ns = np.zeros(entities, np.int64)
         self._owed = np.zeros(entities, bool)
 
-    @property
-    def owes(self) -> bool:
-        """Whether something that changed has not been written, because it changed by less than the dead band."""
-        return bool(self._owed.any())
-
     def due(self, update: Update) -> Bools:
-        """Return (E,) which entities must be written: changed, and not within the dead band of what is written."""
+        """Return (E,) which entities must be written.
+
+        Of those that changed since they were written: all whose status is another, that are off by more than the dead band, or
+        whose last write is `refresh_s` ago.
+        """
         self._owed[update.changed] = True
-        if not len(update.changed):
-            return self.overdue(update.made_ns)
         far = update.status != self._status
         far[self._joint_owner[self._joints_off(update)]] = True
         far[self._frame_owner[self._frames_off(update)]] = True
-        due: Bools = self._owed & (far | self._is_old(update.made_ns))
-        return due
-
-    def overdue(self, now_ns: int) -> Bools:
-        """Return (E,) which entities must be written because what changed of them was held back for long enough."""
-        due: Bools = self._owed & self._is_old(now_ns)
+        since = update.made_ns - self._written_ns
+        far |= (since < 0) | (since >= self._refresh_ns)  # below zero after the wall clock was set back
+        due: Bools = self._owed & far
         return due
 
     def written(self, update: Update, due: Bools) -> None:
@@ -86,12 +80,6 @@ class DeadBand:
         """Take nothing for written any more: the layer may hold anything."""
         self._status[:] = _NEVER
         self._owed[:] = True
-
-    def _is_old(self, now_ns: int) -> Bools:
-        # outside the span also after the wall clock was set back
-        since = now_ns - self._written_ns
-        old: Bools = (since < 0) | (since >= self._refresh_ns)
-        return old
 
     def _joints_off(self, update: Update) -> Bools:
         off: Bools = np.abs(update.joint_position - self._joint_position) > self._joint_band

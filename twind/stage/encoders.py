@@ -123,7 +123,8 @@ def _angles(matrix: Floats, a: int, b: int, c: int) -> Floats:
     """Return (n, 3) angles about X, Y and Z [rad] of rotations that turn about axis `a`, then `b`, then `c`.
 
     With column vectors R = R_c R_b R_a, so that R[c, a] = -e sin(b), R[c, b] = e cos(b) sin(a), R[c, c] = cos(b) cos(a),
-    R[b, a] = e cos(b) sin(c) and R[a, a] = cos(b) cos(c), where e is the sign of the permutation (for XYZ: Diebel 2006, eq. 290).
+    R[b, a] = e cos(b) sin(c) and R[a, a] = cos(b) cos(c), where e is the sign of the permutation
+    (Diebel 2006, section 8).
     Where cos(b) vanishes only the sum or difference of the outer angles is defined, and the last is set to zero.
     """
     r = matrix.transpose(0, 2, 1)
@@ -131,9 +132,7 @@ def _angles(matrix: Floats, a: int, b: int, c: int) -> Floats:
     level = np.hypot(r[:, a, a], r[:, b, a])
     locked = level < 1e-9  # noqa: PLR2004  (rounding of the rotation is 1e-16, and 1e-9 rad of tilt is shown as it is)
     angles = np.empty((len(matrix), 3))
-    angles[:, a] = np.where(
-        locked, np.arctan2(-sign * r[:, b, c], r[:, b, b]), np.arctan2(sign * r[:, c, b], r[:, c, c])
-    )
+    angles[:, a] = np.where(locked, np.arctan2(-sign * r[:, b, c], r[:, b, b]), np.arctan2(sign * r[:, c, b], r[:, c, c]))
     angles[:, b] = np.arctan2(-sign * r[:, c, a], level)
     angles[:, c] = np.where(locked, 0.0, np.arctan2(sign * r[:, b, a], r[:, a, a]))
     return angles

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pxr import Sdf
-
-from twind.model.errors import FencedError, StageError
-from twind.stage.opening import collected_diagnostics
+from twind.model.errors import FencedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_HEADER_BYTES = 4096
+"""Where `customLayerData` stands in a live layer: USD writes the layer's own fields first."""
+_SESSION = re.compile(r'^\s+string session = "([^"]*)"$', re.MULTILINE)
+_GENERATION = re.compile(r"^\s+int64? generation = (\d+)$", re.MULTILINE)
+_INSTANCE = re.compile(r'^\s+string instance = "([^"]*)"$', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,36 +28,40 @@ class Holder:
 
     instance: str = ""
     generation: int = 0
-    """0 also where there is no file, or none of ours."""
+    """0 where there is no file, or where nobody counted."""
+    session: str = ""
+    """Tells two starts apart that counted alike."""
 
 
 def read_holder(path: Path) -> Holder:
-    """Return who wrote the live layer at `path`; only its header is read."""
-    if not path.is_file():
+    """Return who wrote the live layer at `path`. It is read as text, on any thread: pxr belongs to one."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(_HEADER_BYTES).decode("utf-8", "replace")
+    except OSError:
         return Holder()
-    layer = None
-    with suppress(StageError), collected_diagnostics():  # a file that is no layer is nobody's
-        layer = Sdf.Layer.OpenAsAnonymous(str(path), metadataOnly=True)
-    noted = {} if layer is None else layer.customLayerData.get("twind", {})
-    generation = noted.get("generation", 0)
-    return Holder(str(noted.get("instance", "")), generation if isinstance(generation, int) else 0)
+    header, closed, _ = text.partition("\n)\n")
+    generation, instance, session = (field.search(header) for field in (_GENERATION, _INSTANCE, _SESSION))
+    if not closed or generation is None or instance is None or session is None:
+        return Holder()
+    return Holder(instance[1], int(generation[1]), session[1])
 
 
 class Fence:
-    """Lets the newest generation write one file, and refuses every older one from then on."""
+    """Lets the newest generation replace one file, and refuses every older one from then on."""
 
     def __init__(self, path: Path, holder: Holder) -> None:
         self._path = path
         self._holder = holder
         self._written: tuple[int, int] | None = None
-        """What identifies the file as last written here, so that its header is read only after somebody else wrote."""
+        """What identifies the file as last written here: its header need only be read after somebody else wrote it."""
 
     @contextmanager
     def passed(self) -> Iterator[None]:
         """Hold the folder's lock while the file is replaced.
 
         Raises:
-            FencedError: Somebody of the same or a newer generation writes it.
+            FencedError: Somebody of a newer generation writes it, or one of the same who was first.
             OSError: The folder cannot be opened.
         """
         with _locked(self._path.parent):
@@ -64,13 +72,13 @@ class Fence:
 
     def _check(self) -> None:
         there, here = read_holder(self._path), self._holder
-        newer = there.generation > here.generation
-        # Two that started at once may have counted alike; then the first to write has it.
-        if newer or (there.generation == here.generation > 0 and (self._written is None or there.instance != here.instance)):
+        # Of two that started at once and counted alike, the first to write has it.
+        alike = there.generation == here.generation > 0 and there.session != here.session
+        if alike or there.generation > here.generation:
             raise FencedError(
-                f"{self._path} is written by instance {there.instance!r}, generation {there.generation}; this one, "
-                f"{here.instance!r}, is generation {here.generation} and stops. If both are meant to run, give each its own "
-                "`stage.snapshot.path`"
+                f"{self._path} is written by generation {there.generation} of instance {there.instance!r}, so generation "
+                f"{here.generation} of {here.instance!r} does not write it any more. If both are meant to run, give each a "
+                "`stage.snapshot.path` of its own"
             )
 
     def _identity(self) -> tuple[int, int] | None:
@@ -83,7 +91,7 @@ class Fence:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Lock a folder against other daemons; where the file system cannot, the time between comparison and rename is all there is."""
+    """Lock a folder among daemons; without locks in the file system only the instant between check and rename is unguarded."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with suppress(OSError):

@@ -29,7 +29,7 @@ _FORMATS: dict[Any, Callable[[Any], str]] = {
 
 
 class LayerText:
-    """The text of one layer of overs. Attributes have values and no metadata; prims and attributes are neither added nor removed."""
+    """The text of one layer of overs: attributes with values and no metadata, and neither prims nor attributes come or go."""
 
     def __init__(self, layer: Any) -> None:
         self._pieces: list[str] = []

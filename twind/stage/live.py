@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from pxr import Sdf, Usd
 
 from twind.model.errors import StageError
 from twind.stage.discover import discover_stage
+from twind.stage.fence import Holder
 from twind.stage.joints import si_per_unit, state_instance
 from twind.stage.layer_text import LayerText
 from twind.stage.opening import collected_diagnostics, open_stage
@@ -47,16 +49,15 @@ class Reading:
 class LiveStage:
     """A stage with its live layer. pxr is not thread-safe here: all calls come from one thread (see `StageThread`)."""
 
-    def __init__(self, stage: Any, topology: Topology, *, instance: str, options: LiveOptions = LiveOptions()) -> None:
+    def __init__(self, stage: Any, topology: Topology, *, instance: str, options: LiveOptions | None = None) -> None:
+        options = options or LiveOptions()
         self.topology = topology
         self.instance = instance
-        self.generation = options.generation
-        """How often this shard was started, this start included; 0 where nobody counts."""
+        self.holder = Holder(instance, options.generation, secrets.token_hex(8))
+        """Who writes the live layer; it says so itself."""
         self._stage = stage
         self._layer = Sdf.Layer.CreateAnonymous(f"twind-{instance}.usda")
-        self._layer.customLayerData = {
-            "twind": {"instance": instance, "generation": options.generation, "schemaVersion": SCHEMA_VERSION}
-        }
+        self._layer.customLayerData = {"twind": {**asdict(self.holder), "schemaVersion": SCHEMA_VERSION}}
         with collected_diagnostics():
             self._writer = author(self._layer, stage, topology, instance=instance, options=options)
             self._text = LayerText(self._layer)
@@ -65,7 +66,7 @@ class LiveStage:
 
     @classmethod
     def open(
-        cls, root: str, *, instance: str, options: LiveOptions = LiveOptions(), owns: Callable[[str], bool] | None = None
+        cls, root: str, *, instance: str, options: LiveOptions | None = None, owns: Callable[[str], bool] | None = None
     ) -> Self:
         """Open a stage, discover its twin and put a live layer over it; the stage's own layers are only read.
 
@@ -85,7 +86,7 @@ class LiveStage:
         return cls(stage, topology, instance=instance, options=options)
 
     @classmethod
-    def over(cls, stage: Any, *, instance: str, options: LiveOptions = LiveOptions()) -> Self:
+    def over(cls, stage: Any, *, instance: str, options: LiveOptions | None = None) -> Self:
         """Put a live layer over an open `Usd.Stage`.
 
         Raises:
@@ -121,19 +122,6 @@ class LiveStage:
             StageError: pxr refused a value.
         """
         return self._writer.write(update)
-
-    @property
-    def owes(self) -> bool:
-        """Whether the dead band holds something back that `settle` will write."""
-        return self._writer.owes
-
-    def settle(self, now_ns: int) -> int:
-        """Show what the dead band has held back for long enough; return the number of values written.
-
-        Raises:
-            StageError: pxr refused a value.
-        """
-        return self._writer.settle(now_ns)
 
     def layer_text(self) -> str:
         """Return the live layer as `.usda` text."""

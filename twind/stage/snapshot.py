@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pxr import Sdf
 
 from twind.model.errors import StageError
+from twind.stage.fence import Fence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,8 +44,10 @@ class Snapshot:
 
         Raises:
             StageError: The folder cannot be written.
+            FencedError: Somebody newer writes there.
         """
         self._live = live
+        self._fence = Fence(folder / LIVE, live.holder)
         self._folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -60,8 +63,14 @@ class Snapshot:
 
         Raises:
             StageError: The file cannot be written.
+            FencedError: Somebody newer writes it.
         """
-        return _replace(self._folder / LIVE, self._live.layer_text())
+        path, text = self._folder / LIVE, self._live.layer_text()
+        try:
+            with self._fence.passed():
+                return _replace(path, text)
+        except OSError as error:
+            raise StageError(f"cannot write {path}: {error.strerror}; check `stage.snapshot.path`") from error
 
 
 def _twin(root: Any, instance: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from twind.config.settings import DeadBandSettings
 from twind.model.estimates import Status
 from twind.stage import encoders
 from twind.stage.dead_band import DeadBand
-from twind.stage.encoders import Encoder
 from twind.stage.joints import si_per_unit, state_instance
 from twind.stage.looks import DISPLAY_COLOR, Look, find_looks
 from twind.stage.physics_off import switches
@@ -21,6 +20,7 @@ from twind.stage.xform_ops import EULER, ORDER, ORIENT, TRANSFORM, TRANSLATE, Op
 
 if TYPE_CHECKING:
     from twind.model.topology import Joint, Robot, Topology
+    from twind.stage.encoders import Encoder
 
 TIME, SEQ, AGE, QUALITY = "twind:time", "twind:seq", "twind:age", "twind:quality"
 INSTANCE, GENERATION = "twind:instance", "twind:generation"
@@ -32,7 +32,7 @@ class LiveOptions:
 
     generation: int = 0
     """How often this shard was started; what carries an older one is out of date."""
-    dead_band: DeadBandSettings = DeadBandSettings()
+    dead_band: DeadBandSettings = field(default_factory=DeadBandSettings)
     """What is too small a change to be written."""
     stale_color: tuple[float, float, float] | None = None
     """Display colour of what there is no news of, linear RGB; None leaves colours alone."""

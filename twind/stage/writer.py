@@ -43,18 +43,12 @@ class Column:
 class Writer:
     """Owns the columns of one live layer.
 
-    The values of one entity are set without a Python instruction in between, so no other thread runs while half of them are new.
+    The values of one entity are set without a Python instruction in between: no other thread runs while half of them are new.
     """
 
     def __init__(self, columns: Sequence[Column], dead_band: DeadBand) -> None:
         self._columns = [_Block(column) for column in columns if column.specs]
         self._dead_band = dead_band
-        self._latest: Update | None = None
-
-    @property
-    def owes(self) -> bool:
-        """Whether the dead band holds something back that `settle` will write."""
-        return self._dead_band.owes
 
     def write(self, update: Update) -> int:
         """Write what differs from what is written by more than the dead band; return the number of values written.
@@ -63,18 +57,7 @@ class Writer:
             StageError: pxr refused a value. Nothing may be assumed about what the layer holds until the next write, which
                 writes everything.
         """
-        self._latest = update
-        return self._write(update, self._dead_band.due(update))
-
-    def settle(self, now_ns: int) -> int:
-        """Write what the dead band has held back for long enough; return the number of values written.
-
-        Raises:
-            StageError: As for `write`.
-        """
-        return 0 if self._latest is None else self._write(self._latest, self._dead_band.overdue(now_ns))
-
-    def _write(self, update: Update, due: NDArray[np.bool_]) -> int:
+        due = self._dead_band.due(update)
         if not due.any():
             return 0
         try:
@@ -135,5 +118,6 @@ class _Block:
 
 
 def _differs(new: Array, old: Array) -> NDArray[np.bool_]:
-    differs: NDArray[np.bool_] = np.abs(new - old) > _NOISE if new.dtype == np.float64 else new != old
-    return differs if differs.ndim == 1 else differs.any(axis=1)
+    differs = np.abs(new - old) > _NOISE if new.dtype == np.float64 else new != old
+    rows: NDArray[np.bool_] = differs.any(axis=tuple(range(1, differs.ndim)))
+    return rows

@@ -100,6 +100,20 @@ class MessagesRefused(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class MessagesOfOthers(Event):
+    """Messages were about entities that other shards look after."""
+
+    level = "debug"
+    counter = "messages_refused"
+    labels = ("source", "reason")
+    source: str
+    reason: str
+    count: int
+    topic: str
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
 class EstimateReset(Event):
     """An estimate was started anew after consistent rejections or a time jump."""
 
