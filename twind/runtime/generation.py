@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ def _read(path: Path) -> int:
         text = path.read_text(encoding="ascii")
     except (FileNotFoundError, UnicodeDecodeError):
         return 0
-    return int(text) if text.strip().isdecimal() else 0
+    return int(text) if re.fullmatch(r"\d{1,15}\s*", text) else 0
 
 
 def _replace(path: Path, generation: int) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _HEADER_BYTES = 4096
 """Where `customLayerData` stands in a live layer: USD writes the layer's own fields first."""
 _SESSION = re.compile(r'^\s+string session = "([^"]*)"$', re.MULTILINE)
-_GENERATION = re.compile(r"^\s+int64? generation = (\d+)$", re.MULTILINE)
+_GENERATION = re.compile(r"^\s+int(?:64)? generation = (\d+)$", re.MULTILINE)
 _INSTANCE = re.compile(r'^\s+string instance = "([^"]*)"$', re.MULTILINE)
 
 

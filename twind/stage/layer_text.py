@@ -19,7 +19,8 @@ _ATTRIBUTE = re.compile(r"\s*(?:custom )?[\w\[\]]+ ([\w:]+) = ")
 
 _NAMES = Sdf.ValueTypeNames
 _FORMATS: dict[Any, Callable[[Any], str]] = {
-    **dict.fromkeys((_NAMES.Double, _NAMES.Float, _NAMES.Half, _NAMES.Int64), repr),
+    **dict.fromkeys((_NAMES.Double, _NAMES.Int64), repr),
+    **dict.fromkeys((_NAMES.Float, _NAMES.Half), "{:.9g}".format),
     **dict.fromkeys((_NAMES.Double3, _NAMES.Float3, _NAMES.Half3), str),
     **dict.fromkeys((_NAMES.Quatd, _NAMES.Quatf, _NAMES.Quath, _NAMES.Matrix4d), str),
     _NAMES.Token: lambda token: f'"{token}"',
