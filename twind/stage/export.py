@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pxr import Sdf, Tf, Usd, UsdUtils
+from pxr import Sdf, Usd, UsdUtils
 
 from twind.model.errors import StageError
 from twind.stage.bootstrap import StageFile, file_tree
 from twind.stage.composed import composed_root
-from twind.stage.dependencies import dependencies_of
 from twind.stage.live import SCHEMA_VERSION
 from twind.stage.opening import collected_diagnostics, open_stage
+from twind.stage.output import refuse_input, written
 from twind.stage.snapshot import TWIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 FLAT_TYPES = (".usda", ".usdc", ".usd")
 """What a flat layer can be written as."""
@@ -50,7 +49,8 @@ class Export:
         """
         if out.suffix.lower() not in FLAT_TYPES:
             raise StageError(f"a flat layer is a {', '.join(FLAT_TYPES)} file, not {out.name!r}")
-        with self._written(out) as temporary, collected_diagnostics():
+        refuse_input(out, self._stage)
+        with written(out) as temporary, collected_diagnostics():
             if self._live:
                 paths = [layer.identifier for layer in self._live] + [self._root.identifier]
                 stage = Usd.Stage.Open(composed_root(self._root, paths), Usd.Stage.LoadAll)
@@ -87,7 +87,8 @@ class Export:
             paths = [f"./{name}" for name in (*names, tree.root)]
             layers[TWIN] = composed_root(self._root, paths)
             files |= {name: StageFile(None, layer.ExportToString().encode()) for name, layer in layers.items()}
-        with self._written(out) as temporary, tempfile.TemporaryDirectory(prefix="twind-") as name, collected_diagnostics():
+        refuse_input(out, self._stage)
+        with written(out) as temporary, tempfile.TemporaryDirectory(prefix="twind-") as name, collected_diagnostics():
             archive = Sdf.ZipFileWriter.CreateNew(str(temporary))
             for number, path in enumerate([first, *sorted(files.keys() - {first})]):
                 file, source = files[path], files[path].path
@@ -98,35 +99,6 @@ class Export:
                     raise StageError(f"cannot put {source} into {out}")
             archive.Save()
         return tree.left_out
-
-    @contextmanager
-    def _written(self, out: Path) -> Iterator[Path]:
-        """Give a temporary path beside the file, and put what was written there in its place."""
-        self._refuse_input(out)
-        descriptor, name = -1, ""
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(prefix=f".{out.stem}-", suffix=out.suffix.lower(), dir=out.parent)
-            os.close(descriptor)
-            temporary = Path(name)
-            yield temporary
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(out)
-        except OSError as error:
-            raise StageError(f"cannot write {out}: {error.strerror or error}") from error
-        except Tf.ErrorException as error:
-            raise StageError(f"cannot write {out}: {error}") from error
-        finally:
-            if name:
-                with suppress(OSError):
-                    Path(name).unlink(missing_ok=True)
-
-    def _refuse_input(self, out: Path) -> None:
-        found = dependencies_of(self._stage)
-        for path in () if found is None else found.files:
-            with suppress(OSError):
-                if path.samefile(out):
-                    raise StageError(f"{out} is a part of the stage; write to another file")
 
 
 def _live_layer(data: bytes, stage: Any) -> Any:
@@ -168,10 +140,3 @@ def _from_folder(folder: Path, path: str) -> str:
         return path
     relative = os.path.relpath(path, here)
     return relative if relative.startswith("..") else f"./{relative}"
-
-
-def _umask() -> int:
-    """Return the mask for new files, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
