@@ -45,9 +45,9 @@ def test_the_older_of_two_writers_is_refused_from_the_moment_the_newer_one_begin
     second = Snapshot(new, tmp_path)
     there = (tmp_path / LIVE).read_bytes()
     with pytest.raises(FencedError, match=rf"generation 5 of instance '{instance}', so generation 4 of 'cell-7'"):
-        first.write()
+        first.replace(old.layer_text().encode())
     assert (tmp_path / LIVE).read_bytes() == there
-    second.write()
+    second.replace(new.layer_text().encode())
     with pytest.raises(FencedError):
         Snapshot(old, tmp_path)
     old.close()
@@ -59,7 +59,7 @@ def test_of_two_that_counted_alike_the_first_to_write_has_it(tmp_path: Path) -> 
     first = Snapshot(one, tmp_path)
     with pytest.raises(FencedError):
         Snapshot(other, tmp_path)
-    first.write()
+    first.replace(one.layer_text().encode())
     one.close()
     other.close()
 
@@ -68,7 +68,7 @@ def test_a_folder_that_was_emptied_is_filled_again_by_whoever_writes_there(tmp_p
     live = live_stage(4)
     snapshot = Snapshot(live, tmp_path)
     (tmp_path / LIVE).unlink()
-    snapshot.write()
+    snapshot.replace(live.layer_text().encode())
     assert read_holder(tmp_path / LIVE).generation == 4
     live.close()
 

@@ -57,7 +57,7 @@ def colors(stage: Any) -> dict[str, Any]:
     return found
 
 
-def at_status(live: LiveStage, update: Update, *statuses: Status) -> Update:
+def at_status(update: Update, *statuses: Status) -> Update:
     return replace(update, seq=update.seq + 1, status=np.array(statuses, np.uint8))
 
 
@@ -73,14 +73,14 @@ def test_what_is_stale_takes_on_the_colour_and_loses_it_exactly_when_it_comes_ba
     key = Tf.Notice.Register(Usd.Notice.ObjectsChanged, lambda notice, _: resynced.extend(notice.GetResyncedPaths()), stage)
     assert colors(stage) == before
 
-    live.write(at_status(live, update, stale, ok, lost))
+    live.write(at_status(update, stale, ok, lost))
     shown = colors(stage)
     for path, color in shown.items():
         mine = path.startswith(("/World/robot_0", "/World/part_1"))
         assert color == ([RED] * len(before[path] or [None]) if mine else before[path]), path
     assert shown["/World/robot_0/base/link_1/instance/shape"] == [RED]
 
-    live.write(at_status(live, update, coasting, ok, ok))
+    live.write(at_status(update, coasting, ok, ok))
     assert colors(stage) == before
     assert resynced == []
     assert live.layer_text().count(" = ") == specs
@@ -100,7 +100,7 @@ def _parsed(text: str) -> str:
 
 def test_colours_are_left_alone_unless_one_is_asked_for(update_at: Callable[..., Update]) -> None:
     live = LiveStage.over(painted(), instance="t")
-    live.write(at_status(live, update_at(live.topology), Status.LOST, Status.LOST, Status.LOST))
+    live.write(at_status(update_at(live.topology), Status.LOST, Status.LOST, Status.LOST))
     assert COLOR not in live.layer_text()
     live.close()
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 UNKNOWN_AGE_S = -1.0
 """`twind:age` before the first sample."""
-QUALITY = tuple(status.name.lower() for status in Status)
+QUALITY = {int(status): status.name.lower() for status in Status}
 """`twind:quality` token of each status."""
 
 
@@ -48,7 +48,7 @@ def _unboxed(numbers: Array, _places: Ints) -> Sequence[Any]:
 
 
 def _boxed_by(array: Any) -> Callable[[Array, Ints], Sequence[Any]]:
-    return lambda numbers, _places: list(array.FromNumpy(np.ascontiguousarray(numbers)))
+    return lambda numbers, _places: array.FromNumpy(np.ascontiguousarray(numbers))
 
 
 _SCALARS = {
@@ -148,7 +148,7 @@ def transforms(scale: Floats) -> Encoder:
         matrix[:, 3, 3] = 1.0
         return matrix.reshape(-1, 16)
 
-    return Encoder(numbers, lambda numbers, _places: list(Vt.Matrix4dArray.FromNumpy(numbers.reshape(-1, 4, 4))))
+    return Encoder(numbers, lambda numbers, _places: Vt.Matrix4dArray.FromNumpy(numbers.reshape(-1, 4, 4)))
 
 
 TIMES = Encoder(lambda update, rows: update.stamp_ns[rows] / NS_PER_S, _unboxed)

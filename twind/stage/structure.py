@@ -40,12 +40,20 @@ class LiveOptions:
     """Whether to keep viewers that simulate from moving what is measured."""
 
 
-def author(layer: Any, stage: Any, topology: Topology, *, instance: str, options: LiveOptions) -> Writer:
+def author(layer: Any, stage: Any, topology: Topology, *, instance: str = "", options: LiveOptions | None = None) -> Writer:
     """Author the structure into a layer that is not yet part of the stage, showing the asset as it is at rest.
+
+    Args:
+        layer: Empty, or of other prims.
+        stage: Is only read.
+        topology: What the stage declares, or the part of it that the layer is about.
+        instance: The daemon that writes the layer; nobody is named when there is none.
+        options: What the layer says besides the state.
 
     Raises:
         StageError: A moving prim's transform cannot be overridden.
     """
+    options = options or LiveOptions()
     plan = _Plan(stage, topology, instance, options)  # reads the stage; nothing below does
     with Sdf.ChangeBlock():
         for override in plan.overrides:
@@ -114,6 +122,14 @@ class _Plan:
         for entity, one in enumerate(topology.entities):
             self._provenance(one.prim, entity)
             self._origin(one.prim, instance, options.generation)
+        self._states(topology)
+        if options.stale_color is not None:
+            self._looks(find_looks(stage, topology, options.stale_color))
+        if options.physics_off:
+            for prim, name in switches(stage, topology):
+                self.overrides.append(_Override(prim, name, Sdf.ValueTypeNames.Bool, value=False))
+
+    def _states(self, topology: Topology) -> None:
         for index, robot in enumerate(topology.robots):
             for row, joint in enumerate(robot.joints, topology.first_joint[index]):
                 if joint.movable:
@@ -122,11 +138,6 @@ class _Plan:
                 self._transform(robot.links[link].prim, index, topology.first_frame[index] + link)
         for index, one in enumerate(topology.objects):
             self._transform(one.prim, len(topology.robots) + index, topology.first_frame[-1] + index)
-        if options.stale_color is not None:
-            self._looks(find_looks(stage, topology, options.stale_color))
-        if options.physics_off:
-            for prim, name in switches(stage, topology):
-                self.overrides.append(_Override(prim, name, Sdf.ValueTypeNames.Bool, value=False))
 
     def _column(self, key: str, encoder: Encoder) -> str:
         self.columns.setdefault(key, Column(encoder))
@@ -144,6 +155,8 @@ class _Plan:
             self.overrides.append(_Override(prim, name, type_name, value, key, entity, entity, custom=True))
 
     def _origin(self, prim: str, instance: str, generation: int) -> None:
+        if not instance:
+            return
         self.overrides.append(_Override(prim, INSTANCE, Sdf.ValueTypeNames.String, instance, custom=True))
         self.overrides.append(_Override(prim, GENERATION, Sdf.ValueTypeNames.Int64, generation, custom=True))
 

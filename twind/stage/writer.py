@@ -73,6 +73,10 @@ class Writer:
         self._dead_band.written(update, due)
         return len(specs)
 
+    def values(self, update: Update) -> list[tuple[list[Any], Sequence[Any]]]:
+        """Return specs of one type each with the values that show an update, written or not."""
+        return [block.values(update) for block in self._columns]
+
     def _gather(self, update: Update, due: NDArray[np.bool_]) -> tuple[list[Any], list[Any], list[int]]:
         """Return specs and values, entity after entity, and where each entity begins; the last number is where all end."""
         parts = [block.changes(update, due) for block in self._columns]
@@ -111,6 +115,10 @@ class _Block:
         self._known[places] = True
         specs = self._specs if len(places) == len(self._specs) else [self._specs[place] for place in places.tolist()]
         return self._owners[places], specs, self._encoder.box(numbers, places)
+
+    def values(self, update: Update) -> tuple[list[Any], Sequence[Any]]:
+        """Return all specs and the values that show an update."""
+        return self._specs, self._encoder.box(self._encoder.numbers(update, self._rows), self._all)
 
     def forget(self) -> None:
         """Take nothing for written any more."""
