@@ -31,7 +31,10 @@ def check_meaning(settings: Settings, marks: Marks) -> Iterator[Problem]:
     yield from _check_shard(settings.shard, marks)
     yield from _check_folder(settings.state_dir, ("state_dir",), marks)
     if settings.stage.snapshot is not None:
-        yield from _check_folder(settings.stage.snapshot.path, ("stage", "snapshot", "path"), marks)
+        snapshot = settings.stage.snapshot
+        yield from _check_folder(snapshot.path, ("stage", "snapshot", "path"), marks)
+        if snapshot.composed is not None:
+            yield from _check_folder(snapshot.composed.parent, ("stage", "snapshot", "composed"), marks)
     for name, sink in settings.sinks.items():
         folder = getattr(sink, "path", None)
         if isinstance(folder, Path):

@@ -22,7 +22,11 @@ class SnapshotSettings(SettingsModel):
     """A copy of the live layer on disk, for tools that cannot connect."""
 
     path: Path
-    """Folder for `live.usda` (the live layer) and `twin.usda` (which composes it over your root layer)."""
+    """Folder for `live.usda` (the live layer) and `twin.usda` (which composes it over your root layer). Only one daemon writes
+    there: the one that was started last. An older one that still runs is refused, and stops."""
+    composed: Path | None = None
+    """File that shows the live layers of all shards as one stage; every daemon that names the same file adds its own at its
+    start. Best on the volume that holds the snapshot folders of all of them."""
     rate_hz: Annotated[float, Field(gt=0, le=10)] = 2.0
     """How often `live.usda` is replaced [Hz]. Each write costs about 10 ms for 700 links."""
 

@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from twind.model.errors import FencedError, StageError
-from twind.stage.snapshot import Snapshot
+from twind.stage.shared_root import join_shards
+from twind.stage.snapshot import LIVE, Snapshot
 from twind.telemetry import events
 
 if TYPE_CHECKING:
@@ -45,12 +46,19 @@ class SnapshotWriter:
         """When the snapshot was last known to be writable."""
 
     async def open(self) -> None:
-        """Write both files.
+        """Write both files, and add this shard to the stage of all of them where there is to be one.
 
         Raises:
             StageError: The folder cannot be written.
+            FencedError: Somebody newer writes there.
         """
-        self._snapshot = await self._thread.call(Snapshot, self._stage, self._settings.path)
+        self._snapshot = await self._thread.call(self._make)
+
+    def _make(self) -> Snapshot:
+        snapshot = Snapshot(self._stage, self._settings.path)
+        if self._settings.composed is not None:
+            join_shards(self._stage.stage.GetRootLayer(), self._settings.path / LIVE, self._settings.composed)
+        return snapshot
 
     async def run(self) -> None:
         """Write for ever; a folder that cannot be written is tried again, and made anew when it is gone."""

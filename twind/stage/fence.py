@@ -64,7 +64,7 @@ class Fence:
             FencedError: Somebody of a newer generation writes it, or one of the same who was first.
             OSError: The folder cannot be opened.
         """
-        with _locked(self._path.parent):
+        with locked(self._path.parent):
             if self._written is None or self._identity() != self._written:
                 self._check()
             yield
@@ -90,7 +90,7 @@ class Fence:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Lock a folder among daemons; without locks in the file system only the instant between check and rename is unguarded."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
