@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,9 +120,7 @@ def test_provenance_says_when_how_old_and_how_good(update_at: Callable[..., Any]
     assert (reading.seq, reading.quality) == (41, "ok")
     assert reading.time_s == pytest.approx(1_800_000_000.25, abs=1e-6)
     assert reading.age_s == pytest.approx(0.375, abs=1e-9)
-    update.status[0] = Status.COASTING
-    update.sample_ns[0] = NO_STAMP
-    live.write(update)
+    live.write(replace(update, status=np.array([Status.COASTING], np.uint8), sample_ns=np.array([NO_STAMP])))
     reading = live.read_back("robot_0")
     assert (reading.age_s, reading.quality) == (-1.0, "coasting")
     live.close()

@@ -84,12 +84,11 @@ class SnapshotWriter:
             return
         update = self._publisher.current
         seq = 0 if update is None else update.seq
-        if self._snapshot is not None and seq == self._written_seq:
-            self.last_ok_monotonic_s = time.monotonic()
-            return
         try:
             if self._snapshot is None:
                 await self.open()
+            elif seq == self._written_seq:
+                await asyncio.to_thread(self._snapshot.check)
             else:
                 # Off the stage's thread: a slow disk must not hold up the live layer.
                 copy = await self._copies.newest()

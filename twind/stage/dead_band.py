@@ -6,6 +6,7 @@ compared with what was last written, never with the update before, so that no su
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,18 +21,21 @@ if TYPE_CHECKING:
     from twind.model.state import Update
     from twind.model.topology import Topology
 
-    Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-_NEVER = 255
-"""A status that no entity can have, so the first update shows all of them."""
+_OF_ENTITIES = ("entity_seq", "stamp_ns", "status")
+_OF_JOINTS = ("joint_position", "joint_velocity", "joint_status", "limited")
+_OF_FRAMES = ("position", "orientation", "local_translate", "local_orient")
+"""What belongs to the instant that is shown. Stamps of samples and sigmas go on all the time."""
 
 
 class DeadBand:
-    """What was last written of every entity, as the twin had it. E entities, J joints, F frames."""
+    """Knows what was last written of every entity. E entities, J joints, F frames."""
 
     def __init__(self, topology: Topology, settings: DeadBandSettings) -> None:
         entities, robots = len(topology.entities), len(topology.robots)
+        self.shown: Update | None = None
+        """What stands in the stage: of each entity the state that was last written; None before the first write."""
         self._refresh_ns = s_to_ns(settings.refresh_s)
         self._joint_owner = np.repeat(np.arange(robots), np.diff(topology.first_joint))
         frames = [*np.diff(topology.first_frame).tolist(), *[1] * (entities - robots)]
@@ -40,26 +44,24 @@ class DeadBand:
         self._joint_band = np.where(linear, settings.position_m, settings.rotation_rad)
         self._speed_band = np.where(linear, settings.velocity_m_s, settings.velocity_rad_s)
         self._metres = settings.position_m
-        self._radians = settings.rotation_rad
-
-        self._joint_position = np.zeros(topology.n_joints)
-        self._joint_velocity = np.zeros(topology.n_joints)
-        self._position = np.zeros((topology.n_frames, 3))
-        self._orientation = np.zeros((topology.n_frames, 4))
-        self._status = np.full(entities, _NEVER, np.uint8)
+        self._chord = 2 * np.sin(min(settings.rotation_rad, np.pi) / 4)
+        """Distance of two unit quaternions that are `rotation_rad` apart."""
         self._written_ns = np.zeros(entities, np.int64)
         self._owed = np.zeros(entities, bool)
+        """What changed since it was written."""
 
     def due(self, update: Update) -> Bools:
         """Return (E,) which entities must be written.
 
         Of those that changed since they were written: all whose status is another, that are off by more than the dead band, or
-        whose last write is `refresh_s` ago.
+        whose last write is `refresh_s` ago. At first all.
         """
+        if self.shown is None:
+            return np.ones(len(self._owed), bool)
         self._owed[update.changed] = True
-        far = update.status != self._status
-        far[self._joint_owner[self._joints_off(update)]] = True
-        far[self._frame_owner[self._frames_off(update)]] = True
+        far = update.status != self.shown.status
+        far[self._joint_owner[self._joints_off(update, self.shown)]] = True
+        far[self._frame_owner[self._frames_off(update, self.shown)]] = True
         since = update.made_ns - self._written_ns
         far |= (since < 0) | (since >= self._refresh_ns)  # below zero after the wall clock was set back
         due: Bools = self._owed & far
@@ -67,30 +69,41 @@ class DeadBand:
 
     def written(self, update: Update, due: Bools) -> None:
         """Take note that the entities `due` (E,) were written."""
-        joints, frames = due[self._joint_owner], due[self._frame_owner]
-        np.copyto(self._joint_position, update.joint_position, where=joints)
-        np.copyto(self._joint_velocity, update.joint_velocity, where=joints)
-        np.copyto(self._position, update.position, where=frames[:, None])
-        np.copyto(self._orientation, update.orientation, where=frames[:, None])
-        np.copyto(self._status, update.status, where=due)
         self._written_ns[due] = update.made_ns
         self._owed[due] = False
+        if self.shown is None or due.all():
+            self.shown = update
+            return
+        newest = {name: getattr(update, name) for name in ("sample_ns", "joint_std", "position_std", "rotation_std")}
+        if due.any():
+            newest |= {"seq": update.seq, "made_ns": update.made_ns, "changed": np.flatnonzero(due)}
+            for names, rows in (
+                (_OF_ENTITIES, due),
+                (_OF_JOINTS, due[self._joint_owner]),
+                (_OF_FRAMES, due[self._frame_owner][:, None]),
+            ):
+                newest |= {name: np.where(rows, getattr(update, name), getattr(self.shown, name)) for name in names}
+        self.shown = replace(self.shown, **newest)
 
     def forget(self) -> None:
         """Take nothing for written any more: the layer may hold anything."""
-        self._status[:] = _NEVER
-        self._owed[:] = True
+        self.shown = None
 
-    def _joints_off(self, update: Update) -> Bools:
-        off: Bools = np.abs(update.joint_position - self._joint_position) > self._joint_band
-        off |= np.abs(update.joint_velocity - self._joint_velocity) > self._speed_band
+    def _joints_off(self, update: Update, shown: Update) -> Bools:
+        off: Bools = np.abs(update.joint_position - shown.joint_position) > self._joint_band
+        off |= np.abs(update.joint_velocity - shown.joint_velocity) > self._speed_band
+        off |= update.joint_status != shown.joint_status
+        off |= update.limited != shown.limited
         return off
 
-    def _frames_off(self, update: Update) -> Bools:
-        step = update.position - self._position
-        off: Bools = np.einsum("ij,ij->i", step, step) > self._metres**2
-        # Unit quaternions a and b are 2 sin(angle / 4) apart, or as much from -b; written so it is exact for small angles.
-        apart, beyond = update.orientation - self._orientation, update.orientation + self._orientation
-        chord2 = np.minimum(np.einsum("ij,ij->i", apart, apart), np.einsum("ij,ij->i", beyond, beyond))
-        off |= chord2 > (2 * np.sin(min(self._radians, np.pi) / 4)) ** 2
+    def _frames_off(self, update: Update, shown: Update) -> Bools:
+        off: Bools = _length2(update.position - shown.position) > self._metres**2
+        # A quaternion and its negative are the same orientation.
+        apart, beyond = update.orientation - shown.orientation, update.orientation + shown.orientation
+        off |= np.minimum(_length2(apart), _length2(beyond)) > self._chord**2
         return off
+
+
+def _length2(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    squares: NDArray[np.float64] = np.einsum("ij,ij->i", rows, rows)
+    return squares

@@ -65,12 +65,18 @@ class Fence:
             OSError: The folder cannot be opened.
         """
         with locked(self._path.parent):
-            if self._written is None or self._identity() != self._written:
-                self._check()
+            self.check()
             yield
             self._written = self._identity()
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Look whether the file may still be written.
+
+        Raises:
+            FencedError: Somebody of a newer generation writes it, or one of the same who was first.
+        """
+        if self._written is not None and self._identity() == self._written:
+            return
         there, here = read_holder(self._path), self._holder
         # Of two that started at once and counted alike, the first to write has it.
         alike = there.generation == here.generation > 0 and there.session != here.session

@@ -123,6 +123,11 @@ class LiveStage:
         """
         return self._writer.write(update)
 
+    @property
+    def shown(self) -> Update | None:
+        """What stands in the stage: of each entity the state that was last written; None before the first write."""
+        return self._writer.shown
+
     def layer_text(self) -> str:
         """Return the live layer as `.usda` text."""
         return self._text.now()

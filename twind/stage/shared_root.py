@@ -64,9 +64,7 @@ def _sublayers(out: Path) -> list[str]:
     with collected_diagnostics():
         layer = Sdf.Layer.OpenAsAnonymous(str(out), metadataOnly=True)
     if layer is None or _SHARDS not in layer.customLayerData.get("twind", {}):
-        raise StageError(
-            f"{out} is no root layer of shards and stays as it is; let `stage.snapshot.composed` name another"
-        )
+        raise StageError(f"{out} is no root layer of shards and stays as it is; let `stage.snapshot.composed` name another")
     return list(layer.subLayerPaths)
 
 

@@ -42,6 +42,14 @@ class Snapshot:
         self.replace(live.layer_text().encode())
         _replace(folder / TWIN, _twin(live, folder).encode())
 
+    def check(self) -> None:
+        """Look whether `live.usda` is still this daemon's to write.
+
+        Raises:
+            FencedError: Somebody newer writes it.
+        """
+        self._fence.check()
+
     def replace(self, live_layer: bytes) -> None:
         """Replace `live.usda` as a whole.
 

@@ -50,6 +50,11 @@ class Writer:
         self._columns = [_Block(column) for column in columns if column.specs]
         self._dead_band = dead_band
 
+    @property
+    def shown(self) -> Update | None:
+        """What stands in the layer: of each entity the state that was last written; None when nothing is known of it."""
+        return self._dead_band.shown
+
     def write(self, update: Update) -> int:
         """Write what differs from what is written by more than the dead band; return the number of values written.
 
@@ -59,6 +64,7 @@ class Writer:
         """
         due = self._dead_band.due(update)
         if not due.any():
+            self._dead_band.written(update, due)
             return 0
         try:
             specs, values, ends = self._gather(update, due)
