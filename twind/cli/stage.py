@@ -9,8 +9,24 @@ import click
 from twind.cli.lazy import LazyGroup
 
 
+def _print_schema_path(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  (click's call)
+    if wanted:
+        from twind.stage.schema_plugin import folder
+
+        click.echo(folder() or "")
+        ctx.exit()
+
+
 @click.command
 @click.argument("root")
+@click.option(
+    "--schema-path",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_schema_path,
+    help="Print the folder of twind's codeless USD schema, for PXR_PLUGINPATH_NAME of other tools, and exit.",
+)
 @click.option("--json", "as_machine", is_flag=True, help="Print JSON.")
 def show(*, root: str, as_machine: bool) -> None:
     """Print the robots, joints, links and objects found in the stage at ROOT, and what is ignored and why."""

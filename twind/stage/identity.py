@@ -13,7 +13,7 @@ from twind.stage.schemas import applied, authored_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-ID = "twind:id"
+ID, ENABLED, NAME = "twind:id", "twind:enabled", "twind:name"
 _RESERVED = "/+#\0"
 """An id is one level of a topic, so it cannot hold what separates or matches levels."""
 
@@ -86,7 +86,7 @@ def refuse_ambiguous(entities: Sequence[tuple[str, str]]) -> None:
 
 def local_name(prim: Any) -> str:
     """Return the name of a joint or link: `twind:name`, Isaac's override, else the prim's."""
-    return authored_text(prim, "twind:name", "isaac:NameOverride", "isaac:nameOverride") or str(prim.GetName())
+    return authored_text(prim, NAME, "isaac:NameOverride", "isaac:nameOverride") or str(prim.GetName())
 
 
 def unique_names(prims: Sequence[Any]) -> list[str]:
