@@ -50,6 +50,17 @@ def discover_stage(stage: Any, *, root: str | None = None, warnings: Sequence[st
     Raises:
         StageError: Two entities have the same id, or an id cannot stand in a topic.
     """
+    topology = survey(stage, root=root, warnings=warnings)
+    refuse_ambiguous([(one.id, one.prim) for one in topology.entities])
+    return topology
+
+
+def survey(stage: Any, *, root: str | None = None, warnings: Sequence[str] = ()) -> Topology:
+    """Discover like `discover_stage`, but let entities share an id: for those who go on to tell them apart.
+
+    Raises:
+        StageError: An id cannot stand in a topic.
+    """
     with collected_diagnostics() as diagnostics:
         topology = _Discovery(stage).topology(root or str(stage.GetRootLayer().identifier))
     extra = Notes()
@@ -92,7 +103,6 @@ class _Discovery:
             if not self._is_carried(str(prim.GetPath()), [self._bodies.all[body] for body in articulation.tree.bodies])
         ]
         objects = [self._object(body) for body in free if not self._is_carried(body.path, [body])]
-        refuse_ambiguous([(one.id, one.prim) for one in robots] + [(one.id, one.prim) for one in objects])
         return Topology(
             root=root,
             robots=tuple(robots),

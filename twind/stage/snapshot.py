@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pxr import Sdf
 
 from twind.model.errors import StageError
+from twind.stage.root_metadata import carry_over
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,20 +20,6 @@ if TYPE_CHECKING:
     from twind.stage.live import LiveStage
 
 LIVE, TWIN = "live.usda", "twin.usda"
-_CARRIED_OVER = (
-    "upAxis",
-    "metersPerUnit",
-    "kilogramsPerUnit",
-    "defaultPrim",
-    "timeCodesPerSecond",
-    "framesPerSecond",
-    "startTimeCode",
-    "endTimeCode",
-    "colorConfiguration",
-    "colorManagementSystem",
-    "expressionVariables",
-)
-"""Metadata that USD reads from a stage's root layer only, so `twin.usda` must repeat them."""
 
 
 class Snapshot:
@@ -68,9 +55,7 @@ def _twin(root: Any, instance: str) -> str:
     """Return a root layer that puts the live layer over the user's root layer."""
     layer = Sdf.Layer.CreateAnonymous("twin.usda")
     layer.customLayerData = {"twind": {"instance": instance}}
-    for key in _CARRIED_OVER:
-        if root.pseudoRoot.HasInfo(key):
-            layer.pseudoRoot.SetInfo(key, root.pseudoRoot.GetInfo(key))
+    carry_over(root, layer)
     layer.subLayerPaths = [f"./{LIVE}", root.realPath or root.identifier]
     text: str = layer.ExportToString()
     return text
