@@ -44,6 +44,7 @@ format: $(VENV)/.installed-dev  ## Format the code
 docs: $(VENV)/.installed-dev  ## Write the reference pages that are generated from the code
 	@$(BIN)/twind config reference > docs/reference/configuration.md
 	@$(BIN)/python -m twind.telemetry.reference > docs/reference/metrics.md
+	@$(BIN)/python -m twind.stage.lint.reference > docs/reference/lint.md
 
 schema: $(VENV)/.installed-dev  ## Generate the codeless USD schema from stages/schema/schema.usda
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check jinja2

@@ -27,9 +27,15 @@ def _print_schema_path(ctx: click.Context, _option: click.Parameter, wanted: boo
     callback=_print_schema_path,
     help="Print the folder of twind's codeless USD schema, for PXR_PLUGINPATH_NAME of other tools, and exit.",
 )
+@click.option("--lint", "as_lint", is_flag=True, help="Print instead what would trouble a live twin; exit code 1 on errors.")
 @click.option("--json", "as_machine", is_flag=True, help="Print JSON.")
-def show(*, root: str, as_machine: bool) -> None:
+@click.pass_context
+def show(ctx: click.Context, *, root: str, as_lint: bool, as_machine: bool) -> None:
     """Print the robots, joints, links and objects found in the stage at ROOT, and what is ignored and why."""
+    if as_lint:
+        from twind.cli.stage_lint import lint_stage
+
+        ctx.exit(lint_stage(root, as_machine=as_machine))
     from twind.stage.describe import as_json, describe
     from twind.stage.discover import discover
 
