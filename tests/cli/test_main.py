@@ -75,3 +75,39 @@ def test_a_bad_configuration_prints_every_problem_and_exits_with_78(group: LazyG
 def test_any_other_error_of_ours_is_one_line_and_exits_with_1(group: LazyGroup) -> None:
     done = CliRunner().invoke(group, ["fails", "otherwise"])
     assert (done.exit_code, done.stdout, done.stderr) == (1, "", "error: the stage is gone\n")
+
+
+@click.command
+@click.argument("what")
+@click.option("--loud", is_flag=True)
+def says(what: str, *, loud: bool) -> None:
+    """Say it."""
+    click.echo(what.upper() if loud else what)
+
+
+@pytest.fixture
+def with_default(monkeypatch: pytest.MonkeyPatch) -> LazyGroup:
+    monkeypatch.setitem(sys.modules, "twind_cli_says", sys.modules[__name__])
+    commands = {"says": ("twind_cli_says:says", "Say it."), "fails": ("twind_cli_says:fails", "Fail.")}
+    return LazyGroup(
+        name="twind", commands_at=commands, default="says", context_settings={"help_option_names": ["-h", "--help"]}
+    )
+
+
+@pytest.mark.parametrize("arguments", [["a", "--loud"], ["--loud", "a"], ["says", "a", "--loud"]])
+def test_arguments_that_name_no_command_are_the_default_commands(with_default: LazyGroup, arguments: list[str]) -> None:
+    assert CliRunner().invoke(with_default, arguments).output == "A\n"
+
+
+def test_a_command_is_told_from_an_argument_of_the_default_command_by_its_name(with_default: LazyGroup) -> None:
+    assert CliRunner().invoke(with_default, ["says", "says"]).output == "says\n"
+    assert CliRunner().invoke(with_default, ["fails", "otherwise"]).exit_code == 1
+    assert CliRunner().invoke(with_default, []).exit_code == 2
+
+
+def test_the_help_of_a_group_with_a_default_shows_the_defaults_options_and_the_commands(with_default: LazyGroup) -> None:
+    for option in ("--help", "-h"):
+        help_text = CliRunner().invoke(with_default, [option], prog_name="twind").output
+        assert "twind [OPTIONS] WHAT" in help_text
+        assert "--loud" in help_text
+        assert "fails" in help_text

@@ -1,10 +1,12 @@
-"""`twind stage`: what a USD stage declares."""
+"""`twind stage`: what a USD stage declares, and other commands on stages."""
 
 from __future__ import annotations
 
 import json
 
 import click
+
+from twind.cli.lazy import LazyGroup
 
 
 def _print_schema_path(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  (click's call)
@@ -26,10 +28,21 @@ def _print_schema_path(ctx: click.Context, _option: click.Parameter, wanted: boo
     help="Print the folder of twind's codeless USD schema, for PXR_PLUGINPATH_NAME of other tools, and exit.",
 )
 @click.option("--json", "as_machine", is_flag=True, help="Print JSON.")
-def stage(*, root: str, as_machine: bool) -> None:
+def show(*, root: str, as_machine: bool) -> None:
     """Print the robots, joints, links and objects found in the stage at ROOT, and what is ignored and why."""
     from twind.stage.describe import as_json, describe
     from twind.stage.discover import discover
 
     topology = discover(root)
     click.echo(json.dumps(as_json(topology), indent=2, allow_nan=False) if as_machine else describe(topology))
+
+
+@click.group(
+    cls=LazyGroup,
+    default="show",
+    commands_at={
+        "show": ("twind.cli.stage:show", "What `twind stage ROOT` does; for a ROOT that is called like a command."),
+    },
+)
+def stage() -> None:
+    """Print the robots, joints, links and objects found in the stage at ROOT, and what is ignored and why."""
