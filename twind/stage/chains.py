@@ -76,11 +76,12 @@ def rows_of(
             first.prim,
             f"the authored link poses miss it by {off_m * 1e3:.3g} mm and {off_rad * 1e3:.3g} mrad; the joint is believed",
         )
-    apart_m, apart_rad = distance(_stack(joints, rest), between)
+    stated = any(axis.state is not None for joint in joints for axis in joint.axes)
+    apart_m, apart_rad = distance(_stack(joints, rest), between) if stated else (0.0, 0.0)
     if apart_m > off_m + TOLERANCE_M or apart_rad > off_rad + TOLERANCE_RAD:
-        for joint, stated, seen in zip(joints, rest, fit, strict=True):
-            if stated != seen:
-                notes.add(joint.prim, f"its authored state {_listed(stated)} is not where the links stand ({_listed(seen)})")
+        for joint, says, seen in zip(joints, rest, fit, strict=True):
+            if says != seen:
+                notes.add(joint.prim, f"its authored state {_listed(says)} is not where the links stand ({_listed(seen)})")
     return _rows(joints, rest, against=against)
 
 

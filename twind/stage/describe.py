@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from twind.model.topology import Joint, RigidObject, Robot, Topology
 
 _AXES = "XYZ"
+_STANDS = 1e-6
+"""A rest position up to this is not worth a word: rounding of the asset's single precision [rad or m]."""
 
 
 def describe(topology: Topology) -> str:
@@ -96,7 +98,7 @@ def _extras(robot: Robot, joint: Joint) -> str:
         parts.append(f"{_number(joint, joint.lower)} to {_number(joint, joint.upper)}")
     if math.isfinite(joint.velocity_limit):
         parts.append(f"up to {_number(joint, joint.velocity_limit, '/s')}")
-    if joint.rest:
+    if abs(joint.rest) > _STANDS:
         parts.append(f"at rest {_number(joint, joint.rest)}")
     if joint.mimic is not None:
         offset = f" {joint.mimic.offset:+g}" if joint.mimic.offset else ""

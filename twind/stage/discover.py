@@ -128,7 +128,7 @@ class _Discovery:
     def _note_idle_ids(self, known: set[Any]) -> None:
         """Note the prims that claim to be an entity but are none."""
         for prim in self._bodies.prims:
-            if prim.GetPath() not in known and authored_text(prim, ID) is not None:
+            if prim.HasAttribute(ID) and prim.GetPath() not in known and authored_text(prim, ID) is not None:
                 self._notes.add(prim, f"it has a {ID}, but stands neither for an articulation nor is a rigid body")
 
     def _writable(self, articulation: Articulation) -> bool:
@@ -171,7 +171,7 @@ class _Discovery:
     def _is_carried(self, entity: str, bodies: Sequence[Body]) -> bool:
         """Note an entity that hangs below a moving prim of another one."""
         for body in bodies:
-            on = carrier(body.prim, self._movers)
+            on = carrier(body.prim, self._movers, self._space)
             if on is not None and on.entity != entity:
                 self._notes.add(
                     body.prim,

@@ -72,7 +72,7 @@ def read_joints(bodies: Bodies, space: Space, notes: Notes) -> list[JointPrim]:
 
 def _is_foreign_joint(prim: Any) -> bool:
     """Whether a prim is of a joint type that no plug-in defines here, such as PhysX's gears and racks."""
-    return not prim.IsA("Typed") and "Joint" in str(prim.GetTypeName())
+    return "Joint" in prim.GetTypeName() and not prim.IsA("Typed")
 
 
 def _read(prim: Any, bodies: Bodies, space: Space, notes: Notes) -> JointPrim | None:
@@ -139,6 +139,10 @@ def _end(prim: Any, position: Any, rotation: Any, bodies: Bodies, space: Space) 
         return WORLD, Pose((x * unit, y * unit, z * unit), orientation)
     place = space.placement(prim)
     sx, sy, sz = (scale * space.meters_per_unit for scale in place.scale)
-    in_world = compose(place.pose, Pose((x * sx, y * sy, z * sz), orientation))
+    frame = Pose((x * sx, y * sy, z * sz), orientation)
+    own = bodies.at(prim)
+    if own is not None:
+        return own, frame
+    in_world = compose(place.pose, frame)
     body = bodies.holding(prim)
     return body, in_world if body == WORLD else relative(bodies.all[body].pose, in_world)

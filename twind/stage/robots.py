@@ -84,16 +84,16 @@ def _rows(branch: Branch, parts: Parts) -> list[Row]:
 
 def _names(rows: Sequence[Row], notes: Notes) -> list[str]:
     """Return a name for each row, `JOINT:AXIS` where a joint has several axes; note those that had to be made longer."""
-    prims = {row.joint.path: row.joint.prim for row in rows}
-    names = dict(zip(prims, unique_names(list(prims.values())), strict=True))
-    for path, prim in prims.items():
-        fixed = all(row.axis is None for row in rows if row.joint.path == path)
-        if names[path] != local_name(prim) and not fixed:
-            notes.add(prim, f"another joint of its robot has the same name, so it is called {names[path]!r}")
-    return [
-        f"{names[row.joint.path]}:{row.axis.instance}" if row.axis and len(row.joint.axes) > 1 else names[row.joint.path]
-        for row in rows
-    ]
+    own = {row.joint.prim.GetPath(): row.joint for row in rows}
+    names = dict(zip(own, unique_names([joint.prim for joint in own.values()]), strict=True))
+    for path, joint in own.items():
+        if names[path] != local_name(joint.prim) and not joint.fixed:
+            notes.add(joint.prim, f"another joint of its robot has the same name, so it is called {names[path]!r}")
+    found = []
+    for row in rows:
+        name = names[row.joint.prim.GetPath()]
+        found.append(f"{name}:{row.axis.instance}" if row.axis is not None and len(row.joint.axes) > 1 else name)
+    return found
 
 
 def _joint(row: Row, *, parent: int, child: int) -> Joint:
