@@ -148,14 +148,20 @@ def _check(robot: Robot) -> None:
         if not -1 <= link.mount.frame < links:
             raise StageError(f"{link.prim}: it hangs on link {link.mount.frame}, which the robot does not have")
     reached: set[int] = set()
+    last = -1
     for joint in robot.joints:
         if not (-1 <= joint.parent < links and 0 <= joint.child < links):
             raise StageError(f"{joint.prim}: it connects links {joint.parent} and {joint.child} of {links}")
+        if joint.further:
+            if not reached or last != joint.child:
+                raise StageError(f"{joint.prim}: a further axis must come right after the joint that it belongs to")
+            continue
         if joint.child in reached:
             raise StageError(f"{joint.prim}: link {robot.links[joint.child].name!r} already has a parent joint")
         if joint.parent in placed and joint.parent not in reached:
             raise StageError(f"{joint.prim}: it comes before the joint that moves its parent link; not in kinematic order")
         reached.add(joint.child)
+        last = joint.child
 
 
 def _leaders_first(robot: Robot) -> list[int]:
