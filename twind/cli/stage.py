@@ -42,6 +42,7 @@ def show(*, root: str, as_machine: bool) -> None:
     default="show",
     commands_at={
         "show": ("twind.cli.stage:show", "What `twind stage ROOT` does; for a ROOT that is called like a command."),
+        "export": ("twind.cli.export:export", "Write a stage, as authored or as it stands live, as one file."),
     },
 )
 def stage() -> None:

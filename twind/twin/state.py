@@ -104,6 +104,7 @@ class Twin:
         body_position_std: Floats,
         body_rotation_std: Floats,
         posed: Bytes,
+        everything: bool = False,
     ) -> Update | None:
         """Take over the estimates of the entities that changed and return what is shown now, or None when nothing changed.
 
@@ -120,6 +121,7 @@ class Twin:
             body_position_std: (E,) one sigma [m].
             body_rotation_std: (E,) one sigma [rad].
             posed: (E,) 1 where the entity has a measured pose; the body rows of the others are ignored.
+            everything: Whether to take over all entities, changed or not.
         """
         np.copyto(self._new_sample_ns, sample_ns)
         np.copyto(self._joint_sample_ns, joint_sample_ns)
@@ -137,6 +139,9 @@ class Twin:
             self._shown_at_ns,
             self._changed,
         )
+        if everything:
+            count = len(self._changed)
+            self._changed[:] = np.arange(count)
         if not count:
             return None
 
