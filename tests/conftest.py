@@ -33,6 +33,16 @@ def data_dir() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def usd_2511() -> Path:
+    """The interpreter of an environment with usd-core 25.11, the OpenUSD of Omniverse Kit; TWIND_USD_2511 may name one."""
+    given = os.environ.get("TWIND_USD_2511")
+    folder = _ROOT / ".venv-usd-25.11"
+    if given is None and subprocess.run([_ROOT / ".ci" / "usd-core", "25.11", folder], check=False, timeout=300).returncode:
+        pytest.skip("usd-core 25.11 is not here and cannot be installed; point TWIND_USD_2511 at a Python that has it")
+    return Path(given) if given is not None else folder / "bin" / "python"
+
+
 @pytest.fixture
 def run() -> Iterator[Callable[[Coroutine[Any, Any, T]], T]]:
     """Run a coroutine to its end on a loop in debug mode; fail when it leaves a task behind or an exception unattended."""

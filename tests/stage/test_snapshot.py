@@ -35,7 +35,7 @@ def test_snapshot_composes_to_the_same_values_as_the_live_stage(
     live = LiveStage.open(root, instance="cell-7")
     snapshot = Snapshot(live, tmp_path / "out" / "live")
     live.write(update_at(live.topology, {"robot_1/joint_3": 0.6}, seq=5))
-    assert snapshot.write() == (tmp_path / "out" / "live" / "live.usda").stat().st_size
+    snapshot.replace(live.layer_text().encode())
     twin = Usd.Stage.Open(str(tmp_path / "out" / "live" / "twin.usda"))
     here, there = UsdGeom.XformCache(), UsdGeom.XformCache()
     for prim in live.stage.Traverse():
@@ -73,7 +73,7 @@ def test_replacing_the_live_file_resyncs_nothing_in_an_open_viewer(
 
     key = Tf.Notice.Register(Usd.Notice.ObjectsChanged, lambda notice, _: resynced.extend(notice.GetResyncedPaths()), viewer)
     live.write(update_at(live.topology, {"robot_0/joint_1": 1.0}, seq=2))
-    snapshot.write()
+    snapshot.replace(live.layer_text().encode())
     assert Sdf.Layer.Find(str(tmp_path / "live" / "live.usda")).Reload(force=True)
     assert viewer.GetAttributeAtPath("/World/robot_0.twind:seq").Get() == 2
     assert resynced == []
@@ -83,7 +83,7 @@ def test_replacing_the_live_file_resyncs_nothing_in_an_open_viewer(
 
 def test_no_temporary_file_stays_behind(root: str, tmp_path: Path) -> None:
     live = LiveStage.open(root, instance="t")
-    Snapshot(live, tmp_path / "live").write()
+    Snapshot(live, tmp_path / "live").replace(b"#usda 1.0")
     assert sorted(path.name for path in (tmp_path / "live").iterdir()) == ["live.usda", "twin.usda"]
     live.close()
 
@@ -97,7 +97,7 @@ def test_folder_that_cannot_be_written_is_a_stage_error(root: str, tmp_path: Pat
     (tmp_path / "live" / "live.usda").unlink()
     (tmp_path / "live" / "live.usda").mkdir()
     with pytest.raises(StageError, match="cannot write"):
-        snapshot.write()
+        snapshot.replace(b"#usda 1.0")
     live.close()
 
 
@@ -107,5 +107,5 @@ def test_a_file_in_the_place_of_the_folder_is_a_stage_error(root: str, tmp_path:
     (tmp_path / "live").rename(tmp_path / "away")
     (tmp_path / "live").write_text("in the way")
     with pytest.raises(StageError, match="cannot write"):
-        snapshot.write()
+        snapshot.replace(b"#usda 1.0")
     live.close()

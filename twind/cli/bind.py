@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from dataclasses import dataclass, replace
@@ -173,7 +174,6 @@ def _config_text(path: Path, layer: BindingLayer, hints: Sequence[RouteHint], ur
     """Return what the configuration shall be, empty when it is so already."""
     from twind.config.starter import starter, updated
     from twind.model.errors import PermanentError
-    from twind.stage.binding.layer import relative
 
     if not hints:
         msg = "no entity has a topic, so there is nothing to configure; give a --topic"
@@ -183,7 +183,8 @@ def _config_text(path: Path, layer: BindingLayer, hints: Sequence[RouteHint], ur
     except FileNotFoundError:
         stem = layer.path.name.removesuffix(".usda").removesuffix(".bindings")
         instance = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:63] or "twind"
-        return starter(stage=relative(str(layer.path), path.resolve().parent), instance=instance, url=url, hints=hints)
+        stage = Path(os.path.relpath(layer.path, path.resolve().parent)).as_posix()
+        return starter(stage=stage, instance=instance, url=url, hints=hints)
     except (OSError, UnicodeDecodeError) as error:
         raise PermanentError(f"cannot read {path}: {error}") from error
     new = updated(old, hints, name=str(path))

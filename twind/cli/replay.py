@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ _STEP = 0.005
 @click.option("--sample-hz", type=click.FloatRange(min=0, min_open=True), default=50.0, show_default=True,
               help="Instants a second at which the state is written.")  # fmt: skip
 @click.option("--horizon-ms", type=float, default=100.0, show_default=True, help="How far the state is predicted beyond them.")
+@click.option("--usd", "usd", metavar="OUT.usda", type=click.Path(path_type=Path, dir_okay=False),
+              help="With --out: also write the same states as an animation layer over the stage, for playback.")  # fmt: skip
 @click.option("--from", "start", metavar="T", help="Pass over what was received before T: ISO 8601, ns, or +S after the start.")
 @click.option("--to", "end", metavar="T", help="Pass over what was received after T.")
 @click.option("--speed", metavar="X", type=click.FloatRange(min=0, min_open=True, max=1000),
@@ -42,6 +45,7 @@ def replay(
     out: Path | None,
     sample_hz: float,
     horizon_ms: float,
+    usd: Path | None,
     start: str | None,
     end: str | None,
     speed: float | None,
@@ -56,6 +60,8 @@ def replay(
     """
     if (out is None) == (speed is None):
         raise click.UsageError("either --out, the folder for the results, or --speed is needed")  # noqa: EM101
+    if usd is not None and out is None:
+        raise click.UsageError("--usd goes with --out")  # noqa: EM101  (click's own way)
     if broker is not None:
         if speed is None:
             raise click.UsageError("--to-broker needs --speed")  # noqa: EM101  (click's own way)
@@ -85,8 +91,14 @@ def replay(
     if problems:
         raise ConfigurationError(problems)
     options = ReplayOptions(sample_hz, horizon_ms, window.from_ns, window.to_ns)
-    with _progress(window) as on_progress:
-        summary = replay_to_folder(window.paths, loaded, topology, out, options=options, on_progress=on_progress)
+    with ExitStack() as stack:
+        take = None
+        if usd is not None:
+            from twind.stage.take import Take
+
+            take = stack.enter_context(Take(loaded.settings.stage.root, usd, sample_hz=sample_hz))
+        on_progress = stack.enter_context(_progress(window))
+        summary = replay_to_folder(window.paths, loaded, topology, out, options=options, take=take, on_progress=on_progress)
     click.echo(json.dumps(summary, indent=2) if as_machine else _text(summary, out))
 
 

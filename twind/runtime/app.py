@@ -21,6 +21,7 @@ from twind.runtime.figures import LiveFigures, stream_list
 from twind.runtime.health import Facts, Health, judge
 from twind.runtime.http.server import HttpServer
 from twind.runtime.http.views import Views
+from twind.runtime.live_copy import LiveCopies
 from twind.runtime.notify import Notifier
 from twind.runtime.pipeline import Feed
 from twind.runtime.publisher import Publisher
@@ -28,8 +29,10 @@ from twind.runtime.pump import Pump
 from twind.runtime.recorders import open_recorders
 from twind.runtime.shutdown import Shutdown, Step
 from twind.runtime.snapshots import SnapshotWriter
+from twind.runtime.stage_view import StageView
 from twind.runtime.status import status_document
 from twind.runtime.supervisor import Supervisor
+from twind.stage.bootstrap import bootstrap_of
 from twind.stage.live import LiveStage
 from twind.stage.thread import StageThread
 from twind.telemetry import Telemetry, events
@@ -71,6 +74,7 @@ class Twinned:
     estimators: Estimators
     publisher: Publisher
     snapshots: SnapshotWriter | None
+    files: StageView
 
 
 class Daemon:
@@ -100,6 +104,7 @@ class Daemon:
             entity=self._entity,
             streams=self._streams,
             metrics=telemetry.render_metrics,
+            stage=lambda: None if self.twinned is None else self.twinned.files,
         )
         self.http = HttpServer(self.settings.http, views, count=telemetry.metrics.count_request)
         telemetry.metrics.set_config_hash(hashlib.sha256(self.settings.model_dump_json().encode()).hexdigest()[:12])
@@ -165,7 +170,8 @@ class Daemon:
             coast_ns=ms_to_ns(settings.estimation.coast_ms),
             lost_ns=ms_to_ns(settings.estimation.lost_ms),
         )
-        await asyncio.to_thread(estimators.warm_up)
+        # The stage's thread has nothing else to do meanwhile.
+        bootstrap, _ = await asyncio.gather(self._thread.call(bootstrap_of, stage), asyncio.to_thread(estimators.warm_up))
         await asyncio.to_thread(warm_up_twin)
         publisher = Publisher(
             settings.stage,
@@ -175,12 +181,19 @@ class Daemon:
             thread=self._thread,
             telemetry=self.telemetry,
         )
+        copies = LiveCopies(stage, self._thread, seq=self._seq)
         snapshots = None
         if settings.stage.snapshot is not None:
             snapshots = SnapshotWriter(
-                settings.stage.snapshot, stage=stage, thread=self._thread, publisher=publisher, telemetry=self.telemetry
+                settings.stage.snapshot,
+                stage=stage,
+                thread=self._thread,
+                copies=copies,
+                publisher=publisher,
+                telemetry=self.telemetry,
             )
-        return Twinned(topology, stage, estimators, publisher, snapshots)
+        files = StageView(bootstrap, copies, settings.instance, self._seq)
+        return Twinned(topology, stage, estimators, publisher, snapshots, files)
 
     def _open_sinks(self) -> None:
         """Make the sinks before the sources, so that they miss nothing."""
@@ -254,19 +267,24 @@ class Daemon:
         return judge(facts, self.settings.health)
 
     def _status(self) -> object:
-        update = self._update()
+        twinned = self.twinned
         return status_document(
             self.settings,
             health=self.health(),
             uptime_s=time.monotonic() - self._born_s,
-            seq=0 if update is None else update.seq,
-            written_values=0 if self.twinned is None else self.twinned.publisher.written_values,
+            seq=self._seq(),
+            written_values=0 if twinned is None else twinned.publisher.written_values,
+            url=None if twinned is None else twinned.files.url,
             inlets=self.inlets,
             components=self._supervisor.status(),
         )
 
     def _update(self) -> Update | None:
         return None if self.twinned is None else self.twinned.publisher.current
+
+    def _seq(self) -> int:
+        update = self._update()
+        return 0 if update is None else update.seq
 
     def entities(self) -> list[dict[str, object]]:
         """Return `id`, `kind`, `prim`, `status` and `age_ms` of every entity, now."""

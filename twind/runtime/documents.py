@@ -121,6 +121,9 @@ class StageStatus:
     written_values: int
     snapshot: str | None
     """Path of the layer that composes the snapshot over the root layer; None when snapshots are off."""
+    url: str | None = None
+    """Where this listener has the layer that composes the live layer over the root layer; None before the stage is open,
+    and for a root layer that is not a file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from twind.telemetry import events
 
 if TYPE_CHECKING:
     from twind.config.settings import SnapshotSettings
+    from twind.runtime.live_copy import LiveCopies
     from twind.runtime.publisher import Publisher
     from twind.stage.live import LiveStage
     from twind.stage.thread import StageThread
@@ -22,11 +23,19 @@ class SnapshotWriter:
     """Replaces the snapshot `rate_hz` times a second while something changes."""
 
     def __init__(
-        self, settings: SnapshotSettings, *, stage: LiveStage, thread: StageThread, publisher: Publisher, telemetry: Telemetry
+        self,
+        settings: SnapshotSettings,
+        *,
+        stage: LiveStage,
+        thread: StageThread,
+        copies: LiveCopies,
+        publisher: Publisher,
+        telemetry: Telemetry,
     ) -> None:
         self._settings = settings
         self._stage = stage
         self._thread = thread
+        self._copies = copies
         self._publisher = publisher
         self._telemetry = telemetry
         self._snapshot: Snapshot | None = None
@@ -49,7 +58,12 @@ class SnapshotWriter:
         while True:
             next_tick = max(next_tick + 1.0 / self._settings.rate_hz, loop.time())
             await asyncio.sleep(next_tick - loop.time())
-            await self.write()
+            writing = asyncio.create_task(self.write(), name="write one snapshot")
+            try:
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                await writing  # two writes at once would share the temporary file
+                raise
 
     async def write(self) -> None:
         """Write the snapshot if the stage changed since the last one."""
@@ -62,7 +76,9 @@ class SnapshotWriter:
             if self._snapshot is None:
                 await self.open()
             else:
-                await self._thread.call(self._snapshot.write)
+                # Off the stage's thread: a slow disk must not hold up the live layer.
+                copy = await self._copies.newest()
+                await asyncio.to_thread(self._snapshot.replace, copy.data)
         except StageError as error:
             self._snapshot = None
             self._telemetry.emit(events.StageWriteFailed(what="snapshot", error=str(error)))

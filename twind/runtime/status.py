@@ -26,6 +26,7 @@ def status_document(
     uptime_s: float,
     seq: int,
     written_values: int,
+    url: str | None,
     inlets: Mapping[str, Inlet],
     components: Sequence[ComponentStatus],
 ) -> StatusDocument:
@@ -45,6 +46,7 @@ def status_document(
             seq=seq,
             written_values=written_values,
             snapshot=None if snapshot is None else str(snapshot.path / TWIN),
+            url=url,
         ),
         sources=tuple(_source(name, inlet) for name, inlet in inlets.items()),
         components=tuple(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 from pxr import Sdf, Usd
 
 from twind.model.errors import StageError
+from twind.stage.axes import si_per_unit
 from twind.stage.discover import discover_stage
-from twind.stage.joints import si_per_unit, state_instance
+from twind.stage.joints import state_instance
 from twind.stage.opening import collected_diagnostics, open_stage
 from twind.stage.space import Space
 from twind.stage.structure import AGE, QUALITY, SEQ, TIME, author
@@ -124,7 +125,7 @@ class LiveStage:
         for joint in () if robot is None else robot.joints:
             if joint.movable:
                 unit = si_per_unit(joint.kind, topology.meters_per_unit)
-                state = f"state:{state_instance(joint.kind)}:physics"
+                state = f"state:{state_instance(joint)}:physics"
                 positions[joint.name] = _value(stage, joint.prim, f"{state}:position") * unit
                 velocities[joint.name] = _value(stage, joint.prim, f"{state}:velocity") * unit
         bodies = [one.prim] if robot is None else [link.prim for link in robot.links]

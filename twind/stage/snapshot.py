@@ -7,12 +7,10 @@ recomposes the whole stage.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
-
-from pxr import Sdf
+from typing import TYPE_CHECKING
 
 from twind.model.errors import StageError
-from twind.stage.root_metadata import carry_over
+from twind.stage.composed import composed_root, path_from
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +21,7 @@ LIVE, TWIN = "live.usda", "twin.usda"
 
 
 class Snapshot:
-    """A folder that shows the live stage. Like the live stage, it is used on the stage's thread only."""
+    """A folder that shows the live stage. Made on the stage's thread; `replace` may be called on any."""
 
     def __init__(self, live: LiveStage, folder: Path) -> None:
         """Write both files.
@@ -31,7 +29,6 @@ class Snapshot:
         Raises:
             StageError: The folder cannot be written.
         """
-        self._live = live
         self._folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -39,31 +36,32 @@ class Snapshot:
             raise StageError(
                 f"cannot create the snapshot folder {folder}: {error.strerror}; check `stage.snapshot.path`"
             ) from error
-        self.write()
-        _replace(folder / TWIN, _twin(live.stage.GetRootLayer(), live.instance))
+        self.replace(live.layer_text().encode())
+        _replace(folder / TWIN, _twin(live, folder).encode())
 
-    def write(self) -> int:
-        """Replace `live.usda` by the live layer as it is now; return its size [bytes].
+    def replace(self, live_layer: bytes) -> None:
+        """Replace `live.usda` as a whole.
 
         Raises:
             StageError: The file cannot be written.
         """
-        return _replace(self._folder / LIVE, self._live.layer_text())
+        _replace(self._folder / LIVE, live_layer)
 
 
-def _twin(root: Any, instance: str) -> str:
+def _twin(live: LiveStage, folder: Path) -> str:
     """Return a root layer that puts the live layer over the user's root layer."""
-    layer = Sdf.Layer.CreateAnonymous("twin.usda")
-    layer.customLayerData = {"twind": {"instance": instance}}
-    carry_over(root, layer)
-    layer.subLayerPaths = [f"./{LIVE}", root.realPath or root.identifier]
+    root = live.stage.GetRootLayer()
+    layer = composed_root(root, [f"./{LIVE}", path_from(folder, root)], about={"instance": live.instance})
     text: str = layer.ExportToString()
     return text
 
 
-def _replace(path: Path, text: str) -> int:
-    """Write a file so that a reader sees either the old one or the new one."""
-    data = text.encode()
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees either the old one or the new one.
+
+    One temporary name, so that what a killed process leaves is overwritten by the next. Not synchronised to the disk: the file
+    is made anew at every start, and a power cut costs a reader nothing but the time until then.
+    """
     temporary = path.with_name(f".{path.name}.new")
     try:
         temporary.write_bytes(data)
@@ -72,4 +70,3 @@ def _replace(path: Path, text: str) -> int:
         with suppress(OSError):  # the folder itself may be gone, or a file may have taken its place
             temporary.unlink(missing_ok=True)
         raise StageError(f"cannot write {path}: {error.strerror}; check `stage.snapshot.path`") from error
-    return len(data)

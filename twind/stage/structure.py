@@ -10,7 +10,8 @@ from pxr import Sdf, Vt
 
 from twind.model.estimates import Status
 from twind.stage import writer
-from twind.stage.joints import si_per_unit, state_instance
+from twind.stage.axes import si_per_unit
+from twind.stage.joints import state_instance
 from twind.stage.writer import Column, Writer
 from twind.stage.xform_ops import ORDER, ORIENT, TRANSFORM, TRANSLATE, Ops, initial_values, plan_ops
 
@@ -33,8 +34,8 @@ def author(layer: Any, stage: Any, topology: Topology) -> Writer:
                 column.starts.append(len(column.specs))
             for override in overrides:
                 override.create(layer, plan.columns)
-        for prim, schema in plan.schemas.items():
-            layer.GetPrimAtPath(prim).SetInfo("apiSchemas", Sdf.TokenListOp.Create(prependedItems=[schema]))
+        for prim, schemas in plan.schemas.items():
+            layer.GetPrimAtPath(prim).SetInfo("apiSchemas", Sdf.TokenListOp.Create(prependedItems=schemas))
         for prim, order in plan.orders.items():
             owner = layer.GetPrimAtPath(prim)
             spec = Sdf.AttributeSpec(owner, ORDER, Sdf.ValueTypeNames.TokenArray, Sdf.VariabilityUniform)
@@ -80,8 +81,8 @@ class _Plan:
     def __init__(self, stage: Any, topology: Topology) -> None:
         self.entities: list[list[_Override]] = [[] for _ in topology.entities]
         self.columns: dict[str, Column] = {}
-        self.schemas: dict[str, str] = {}
-        """Applied schema of each joint prim."""
+        self.schemas: dict[str, list[str]] = {}
+        """Applied schemas of each joint prim."""
         self.orders: dict[str, tuple[str, ...]] = {}
         """New op order of the prims whose own cannot be written."""
         self._stage = stage
@@ -115,8 +116,8 @@ class _Plan:
             overrides.append(_Override(prim, name, type_name, value, self._column(name, encode), entity, custom=True))
 
     def _joint_state(self, overrides: list[_Override], joint: Joint, row: int) -> None:
-        instance, per_si = state_instance(joint.kind), self._usd_per_si
-        self.schemas[joint.prim] = f"PhysicsJointStateAPI:{instance}"
+        instance, per_si = state_instance(joint), self._usd_per_si
+        self.schemas.setdefault(joint.prim, []).append(f"PhysicsJointStateAPI:{instance}")
         for what, value, encode in (
             ("position", joint.rest * float(per_si[row]), writer.joint_positions),
             ("velocity", 0.0, writer.joint_velocities),

@@ -65,7 +65,7 @@ class Writer:
             return 0
         everything = len(changed) == self._entities
         try:
-            work = [block.values(update, None if everything else changed) for block in self._columns]
+            work = self.values(update, None if everything else changed)
             with Sdf.ChangeBlock():  # no Usd call in here: the stage is not consistent until the block ends
                 for specs, values in work:
                     for spec, value in zip(specs, values, strict=True):
@@ -73,6 +73,10 @@ class Writer:
         except Tf.ErrorException as error:
             raise StageError(f"the live layer refused update {update.seq}: {error}") from error
         return sum(len(specs) for specs, _ in work)
+
+    def values(self, update: Update, changed: list[int] | None = None) -> list[tuple[list[Any], Sequence[Any]]]:
+        """Return specs of one type each with the values that show an update, of the changed entities or of all."""
+        return [block.values(update, changed) for block in self._columns]
 
 
 class _Block:

@@ -1,4 +1,4 @@
-"""The one HTTP listener: probes, metrics, API and page. Knows the rest of the daemon only through `Views`."""
+"""The one listener: probes, metrics, API, page and the stage's files. Knows the rest of the daemon only through `Views`."""
 
 from twind.runtime.http.server import HttpServer
 from twind.runtime.http.views import Views

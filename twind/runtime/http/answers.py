@@ -41,6 +41,11 @@ def error(status: int, message: str, *, headers: Mapping[str, str] | None = None
     return as_json({"error": message, **more}, status=status, headers=headers)
 
 
+def not_started() -> web.Response:
+    """Refuse what is not there before start-up is done."""
+    return error(503, "start-up is not finished", headers={"Retry-After": "1"})
+
+
 def prefers_json(request: web.Request) -> bool:
     """Whether the client asks for JSON by name; `*/*` gets text."""
     return "application/json" in request.headers.get("Accept", "")

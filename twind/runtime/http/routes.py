@@ -1,4 +1,4 @@
-"""The routes: probes, metrics, API, page."""
+"""The routes: probes, metrics, API, page, and those of the stage's files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from twind.runtime.http import answers, page
+from twind.runtime.http.stage import StageRoutes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ def add_routes(app: web.Application, views: Views) -> None:
     router.add_get("/api/v1/streams", api.streams, name="streams")
     router.add_get("/api/v1/entities", api.entities, name="entities")
     router.add_get("/api/v1/entities/{id:.+}", api.entity, name="entity")
+    StageRoutes(views.stage).add(app)
 
 
 class _Api:
@@ -58,7 +60,7 @@ class _Api:
 
     async def streams(self, request: web.Request) -> web.Response:
         if not self._views.health().started.ok:
-            return _not_started()
+            return answers.not_started()
         begin = request.query.get("from", "0")
         if not (begin.isascii() and begin.isdigit() and len(begin) < _MAX_DIGITS):
             return answers.error(400, "`from` is the number of a stream, from 0")
@@ -66,12 +68,12 @@ class _Api:
 
     async def entities(self, _request: web.Request) -> web.Response:
         if not self._views.health().started.ok:
-            return _not_started()
+            return answers.not_started()
         return answers.as_json({"entities": self._views.entities()})
 
     async def entity(self, request: web.Request) -> web.Response:
         if not self._views.health().started.ok:
-            return _not_started()
+            return answers.not_started()
         entity_id = request.match_info["id"]
         document = self._views.entity(entity_id)
         if document is not None:
@@ -83,7 +85,3 @@ class _Api:
 
     async def page(self, _request: web.Request) -> web.Response:
         return web.Response(body=page.BODY, content_type="text/html", charset="utf-8", headers=page.HEADERS)
-
-
-def _not_started() -> web.Response:
-    return answers.error(503, "start-up is not finished", headers={"Retry-After": "1"})

@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from twind.runtime.health import Health
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What stands at one path below `/stage/`: data, or a file on disk."""
+
+    name: str
+    """Its file name says what kind it is."""
+    data: bytes = b""
+    etag: str = ""
+    """Names the data; that of a file is what the file system says of it."""
+    file: Path | None = None
+    """Without symbolic links in it."""
+
+
+class StageFiles(Protocol):
+    """The stage as files."""
+
+    def index(self) -> Mapping[str, object]:
+        """Return the document of `/stage/`."""
+
+    async def find(self, path: str, /) -> Content | None:
+        """Return what stands at a path, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +51,5 @@ class Views:
     """The document of `/api/v1/streams` from a stream on; only asked once start-up is done."""
     metrics: Callable[[], bytes]
     """All metrics in the Prometheus text format."""
+    stage: Callable[[], StageFiles | None] = lambda: None
+    """The stage as files; None until it is open."""

@@ -18,6 +18,7 @@ from twind.runtime.pipeline import Feed
 from twind.runtime.replay.routing import RecordedRoutes
 from twind.runtime.replay.sampler import BODY_COLUMNS, JOINT_COLUMNS, Sampler
 from twind.runtime.replay.statistics import Statistics
+from twind.runtime.replay.take import TakeSampler
 from twind.sources.recording import Recording, in_order
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from twind.config.load import Loaded
     from twind.model.messages import RawMessage
     from twind.model.topology import Topology
+    from twind.stage.take import Take
 
     class _Rows(Protocol):
         def write(self, text: str, /) -> object: ...
@@ -55,7 +57,7 @@ class ReplayOptions:
 class Replay:
     """One run. Reads no clock: the same recordings and settings give the same bytes."""
 
-    def __init__(self, loaded: Loaded, topology: Topology, options: ReplayOptions) -> None:
+    def __init__(self, loaded: Loaded, topology: Topology, options: ReplayOptions, *, take: Take | None = None) -> None:
         settings = loaded.settings
         self._options = options
         self._estimators = Estimators(topology, settings.estimation)
@@ -67,6 +69,7 @@ class Replay:
         self._statistics = Statistics(self._routes, self._estimators)
         self._feed = Feed(self._routes, self._estimators, on_refused=self._statistics.refused)
         self._sampler = Sampler(topology, self._estimators, settings.estimation, horizon_ns=ms_to_ns(options.horizon_ms))
+        self._take = None if take is None else TakeSampler(take, self._estimators, settings.estimation)
         self._instants = 0
 
     def run(
@@ -109,6 +112,8 @@ class Replay:
                 on_progress(last_ns)
         if grid is not None and last_ns == grid.instant_ns:
             self._write(grid.instant_ns, joints, bodies)
+        if self._take is not None:
+            self._take.finish(first_ns or 0, horizon_s=self._options.horizon_ms / 1e3)
         return self._summary(recordings, first_ns, last_ns)
 
     def _sample(self, grid: _Grid, next_ns: int, last_ns: int | None, joints: _Rows, bodies: _Rows) -> None:
@@ -121,9 +126,12 @@ class Replay:
             grid.advance()
 
     def _write(self, instant_ns: int, joints: _Rows, bodies: _Rows) -> None:
-        of_joints, of_bodies = self._sampler.rows(instant_ns)
+        prediction = self._sampler.predict(instant_ns)
+        of_joints, of_bodies = self._sampler.rows(instant_ns, prediction)
         joints.write("".join(of_joints))
         bodies.write("".join(of_bodies))
+        if self._take is not None:
+            self._take.add(instant_ns, prediction)
         self._instants += 1
 
     def _process(self, messages: list[RawMessage]) -> None:
@@ -178,9 +186,10 @@ def replay_to_folder(
     out: Path,
     *,
     options: ReplayOptions,
+    take: Take | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
-    """Replay files and write `joints.csv`, `bodies.csv` and `summary.json` into a folder; return the summary.
+    """Replay files and write `joints.csv`, `bodies.csv` and `summary.json` into a folder, and a take; return the summary.
 
     Raises:
         PermanentError: A recording cannot be read, or the results cannot be written.
@@ -193,7 +202,9 @@ def replay_to_folder(
                 stack.enter_context((out / name).open("w", encoding="utf-8", newline="\n"))
                 for name in ("joints.csv", "bodies.csv")
             )
-            summary = Replay(loaded, topology, options).run(recordings, joints=joints, bodies=bodies, on_progress=on_progress)
+            summary = Replay(loaded, topology, options, take=take).run(
+                recordings, joints=joints, bodies=bodies, on_progress=on_progress
+            )
             text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
             (out / "summary.json").write_text(text, encoding="utf-8")
         except OSError as error:

@@ -10,7 +10,7 @@ import numpy as np
 
 from twind.model.estimates import Status
 from twind.model.time import NO_STAMP, NS_PER_MS, ms_to_ns
-from twind.twin.kinematics import lead_back, settle_joints
+from twind.twin.settle import settle_joints
 from twind.twin.status import grade
 from twind.twin.tables import flatten
 
@@ -49,10 +49,13 @@ class Sampler:
         self._estimate = np.zeros((3, len(joints)))
         self._shown = tuple(np.zeros(len(joints)) for _ in range(3))
 
-    def rows(self, sample_ns: int) -> tuple[list[str], list[str]]:
-        """Return the rows of joints and of bodies for one instant; what was never measured has none."""
+    def predict(self, sample_ns: int) -> Prediction:
+        """Predict everything from one instant to the horizon beyond it."""
+        return self._estimators.predict_to(sample_ns + self._horizon_ns)
+
+    def rows(self, sample_ns: int, prediction: Prediction) -> tuple[list[str], list[str]]:
+        """Return the rows of joints and of bodies for what was predicted at one instant; what was never measured has none."""
         target_ns = sample_ns + self._horizon_ns
-        prediction = self._estimators.predict_to(target_ns)
         head = f"{sample_ns},{target_ns},"
         joint_ns = self._estimators.joints.live_ns
         self._grade(joint_ns, sample_ns, self._sampled_status)
@@ -60,7 +63,6 @@ class Sampler:
         self._grade(body_ns, sample_ns, self._body_status)
         estimate = self._estimate
         estimate[0], estimate[1], estimate[2] = prediction.joint_position, prediction.joint_velocity, prediction.joint_std
-        lead_back(self._tables, self._everything, joint_ns, self._sampled_status, estimate)
         position, velocity, std = self._shown
         settle_joints(
             self._tables,

@@ -11,16 +11,18 @@ from pxr import Sdf, Usd
 from twind.model.errors import StageError
 from twind.stage.binding.edits import Edits
 from twind.stage.binding.routes import read_routes
-from twind.stage.discover import discover_stage, survey
+from twind.stage.composed import carry_over, path_from
+from twind.stage.discover import discover_stage
 from twind.stage.identity import local_name
 from twind.stage.opening import collected_diagnostics, open_stage
-from twind.stage.root_metadata import UNITS, carry_over, differing
 
 if TYPE_CHECKING:
     from twind.model.routes import RouteHint
     from twind.model.topology import Topology
     from twind.stage.binding.wishes import Wishes
 
+_UNITS = ("upAxis", "metersPerUnit", "kilogramsPerUnit")
+"""What a layer must agree on with the layer below, or everything in that is read wrongly."""
 _TRANSCODED = "tn__"
 _MARK = {"binding": 1}
 _DOC = (
@@ -83,7 +85,7 @@ class BindingLayer:
 
     def survey(self) -> Topology:
         """Discover the twin, entities that share an id included."""
-        return survey(self._stage, root=str(self.path))
+        return discover_stage(self._stage, root=str(self.path), strict=False)
 
     def bind(self, wishes: Wishes) -> Topology:
         """Author what is wished, in memory; return what is then discovered.
@@ -119,7 +121,8 @@ class BindingLayer:
         asset = Sdf.Layer.FindOrOpen(self.asset)
         return [
             f"{key} is not what the asset says; a stage takes it from its root layer, which is the binding layer"
-            for key in differing(asset, self._layer, UNITS)
+            for key in _UNITS
+            if _authored(asset, key) != _authored(self._layer, key)
         ]
 
     def text(self) -> str:
@@ -155,16 +158,12 @@ def _begun(output: Path, asset: Any) -> Any:
     layer.customLayerData = {"twind": _MARK}
     layer.documentation = _DOC
     carry_over(asset, layer)
-    layer.subLayerPaths = [relative(_place(asset), output.parent)]
+    layer.subLayerPaths = [path_from(output.parent, asset)]
     return layer
 
 
-def relative(target: str, folder: Path) -> str:
-    """Return an anchored relative asset path from a folder to a file; a URL stays as it is."""
-    if "://" in target:
-        return target
-    path = Path(os.path.relpath(Path(target).resolve(), folder.resolve())).as_posix()
-    return path if path.startswith("../") else f"./{path}"
+def _authored(layer: Any, key: str) -> Any:
+    return layer.pseudoRoot.GetInfo(key) if layer.pseudoRoot.HasInfo(key) else None
 
 
 def _existing(output: Path, asset: Any) -> Any:

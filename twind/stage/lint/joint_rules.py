@@ -7,11 +7,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from twind.model.topology import JointKind, Pose
+from twind.stage.axes import si_per_unit
 from twind.stage.identity import local_name
-from twind.stage.joints import si_per_unit, state_instance
+from twind.stage.joints import state_instance
 from twind.stage.lint import rules
 from twind.stage.lint.findings import Finding
-from twind.stage.poses import compose, relative, rotate
+from twind.stage.poses import compose, distance, inverse, motion, relative, rotate
 from twind.stage.schemas import applied, authored, authored_text, instances, target
 
 if TYPE_CHECKING:
@@ -31,13 +32,12 @@ def check(subject: Subject) -> Iterator[Finding]:
     for prim in subject.joints:
         yield from _of_prim(subject, prim)
     for robot in subject.topology.robots:
-        without_state = []
-        for joint in robot.joints:
-            yield from _at_rest(robot, joint, subject)
-            if joint.movable and not instances(subject.prim(joint.prim), "PhysicsJointStateAPI"):
-                without_state.append(joint.prim)
-        if without_state:
-            yield Finding(rules.STATE_MISSING, tuple(without_state), f"{len(without_state)} joints of {robot.id} have none")
+        for chain in _chains(robot):
+            yield from _at_rest(robot, chain, subject)
+        moving = dict.fromkeys(joint.prim for joint in robot.joints if joint.movable)
+        stateless = tuple(prim for prim in moving if not instances(subject.prim(prim), "PhysicsJointStateAPI"))
+        if stateless:
+            yield Finding(rules.STATE_MISSING, stateless, f"{len(stateless)} joints of {robot.id} have none")
         yield from _names(subject, robot)
 
 
@@ -70,32 +70,64 @@ def _leader(subject: Subject, prim: Any, here: tuple[str]) -> Iterator[Finding]:
             yield Finding(rules.MIMIC, here, f"{relation} points at {path}, which is no moving joint of the same robot")
 
 
-def _at_rest(robot: Robot, joint: Joint, subject: Subject) -> Iterator[Finding]:
-    """Compare the joint with where its links stand."""
+def _chains(robot: Robot) -> list[list[Joint]]:
+    """Return the joints between the same two links together; most are alone."""
+    chains: list[list[Joint]] = []
+    for joint in robot.joints:
+        if joint.further:
+            chains[-1].append(joint)
+        else:
+            chains.append([joint])
+    return chains
+
+
+def _at_rest(robot: Robot, chain: list[Joint], subject: Subject) -> Iterator[Finding]:
+    """Compare joints with where their links stand."""
+    for joint in chain:
+        if not joint.lower - _SLACK <= joint.rest <= joint.upper + _SLACK:
+            per, unit = _usd(joint)
+            limits = f"{joint.lower / per:.4g} to {joint.upper / per:.4g} {unit}"
+            yield Finding(
+                rules.REST_OUTSIDE, (joint.prim,), f"it rests at {joint.rest / per:.4g} {unit}, and may be at {limits}"
+            )
+    first = chain[0]
+    parent = robot.links[first.parent].rest if first.parent >= 0 else Pose()
+    child = robot.links[first.child].rest
+    if len(chain) == 1:
+        yield from _alone(first, relative(compose(parent, first.parent_frame), compose(child, first.child_frame)), subject)
+        return
+    for joint in chain:
+        slides = joint.kind is JointKind.PRISMATIC
+        moved = motion(joint.axis, 0.0 if slides else joint.rest, joint.rest if slides else 0.0)
+        parent = compose(compose(parent, joint.parent_frame), compose(moved, inverse(joint.child_frame)))
+    off_m, off_rad = distance(parent, child)
+    if off_m > _MISFIT_M or off_rad > _MISFIT_RAD:
+        prims = tuple(dict.fromkeys(joint.prim for joint in chain))
+        yield Finding(rules.FRAMES, prims, f"the links stand {off_m * 1e3:.3g} mm and {off_rad * 1e3:.3g} mrad off")
+
+
+def _alone(joint: Joint, between: Pose, subject: Subject) -> Iterator[Finding]:
+    """Compare the only joint between two links with them, given its frame at the child in its frame at the parent."""
     here = (joint.prim,)
-    parent = robot.links[joint.parent].rest if joint.parent >= 0 else Pose()
-    between = relative(
-        compose(parent, joint.parent_frame), compose(robot.links[joint.child].rest, joint.child_frame)
-    )  # the child's joint frame in the parent's
     off_m, off_rad = misfit(joint.kind, joint.axis, between)
     if off_m > _MISFIT_M or off_rad > _MISFIT_RAD:
-        yield Finding(rules.FRAMES, here, f"the links stand {off_m * 1e3:.3g} mm and {off_rad * 1e3:.3g} mrad off it")
-    if joint.kind not in (*_TURNING, JointKind.PRISMATIC):
-        return
-    unit, name = ("m", "m") if joint.kind is JointKind.PRISMATIC else ("deg", "rad")
-    per = si_per_unit(joint.kind, 1.0)
-    if not joint.lower - _SLACK <= joint.rest <= joint.upper + _SLACK:
-        limits = f"{joint.lower / per:.4g} to {joint.upper / per:.4g} {unit}"
-        yield Finding(rules.REST_OUTSIDE, here, f"it rests at {joint.rest / per:.4g} {unit}, and may be at {limits}")
-    state = authored(subject.prim(joint.prim), f"state:{state_instance(joint.kind)}:physics:position")
+        yield Finding(rules.FRAMES, here, f"the links stand {off_m * 1e3:.3g} mm and {off_rad * 1e3:.3g} mrad off")
+    state = authored(subject.prim(joint.prim), f"state:{state_instance(joint)}:physics:position") if joint.movable else None
     if state is None:
         return
     stated = float(state) * si_per_unit(joint.kind, subject.topology.meters_per_unit)
     stands = position(joint.kind, joint.axis, between)
-    apart = stated - stands if joint.kind is JointKind.PRISMATIC else math.remainder(stated - stands, math.tau)
+    slides = joint.kind is JointKind.PRISMATIC
+    apart = stated - stands if slides else math.remainder(stated - stands, math.tau)
     if abs(apart) > _MISFIT_RAD:
+        per, unit = _usd(joint)
         said = f"{stated / per:.4g} {unit} is authored, and the links stand at {stands / per:.4g} {unit}"
-        yield Finding(rules.STATE_DISAGREES, here, f"{said} ({abs(apart):.3g} {name} apart)")
+        yield Finding(rules.STATE_DISAGREES, here, said)
+
+
+def _usd(joint: Joint) -> tuple[float, str]:
+    """Return the unit in which positions are told, and its name."""
+    return si_per_unit(joint.kind, 1.0), "m" if joint.kind is JointKind.PRISMATIC else "deg"
 
 
 def position(kind: JointKind, axis: int, between: Pose) -> float:
@@ -122,14 +154,14 @@ def misfit(kind: JointKind, axis: int, between: Pose) -> tuple[float, float]:
 
 
 def _names(subject: Subject, robot: Robot) -> Iterator[Finding]:
-    by_name = defaultdict(list)
+    by_name: dict[str, dict[str, None]] = defaultdict(dict)
     for joint in robot.joints:
         if not joint.movable:
             continue
         prim = subject.prim(joint.prim)
-        by_name[local_name(prim)].append(joint.prim)
+        by_name[local_name(prim)][joint.prim] = None
         ros = authored_text(prim, "ros:joint:name")
-        if ros is not None and ros != joint.name:
+        if ros is not None and ros != joint.name and not joint.axis_name:
             yield Finding(rules.ROS_NAME, (joint.prim,), f"ros:joint:name is {ros!r}, and twind calls it {joint.name!r}")
     for name, paths in by_name.items():
         if len(paths) > 1:

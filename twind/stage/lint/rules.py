@@ -144,6 +144,13 @@ PASSED_OVER = Rule(
     "Discovery left it out or had to assume something, as it says.",
     "As it says.",
 )
+LEFT_OUT = Rule(
+    "left-out",
+    _N,
+    "twind",
+    "It is not followed, because the stage says so.",
+    "Nothing, if it is meant so.",
+)
 JOINT_TARGET = Rule(
     "joint-target",
     _E,

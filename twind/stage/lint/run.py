@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pxr import Usd
 
 from twind.model.errors import StageError
-from twind.stage.discover import survey
+from twind.stage.discover import discover_stage
+from twind.stage.identity import ENABLED
 from twind.stage.lint import joint_rules, openusd, rules, stage_rules, transform_rules, twin_rules
 from twind.stage.lint.findings import Finding
 from twind.stage.lint.rules import Severity
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 _IMPLIED = {
     "metersPerUnit is not authored": rules.UNITS_UNDECLARED,
     "it closes a kinematic loop": rules.LOOP,
+    f"{ENABLED} is false": rules.LEFT_OUT,
+    "the joint is disabled": rules.LEFT_OUT,
+    "its rigid body is disabled": rules.LEFT_OUT,
+    "it is excluded from the articulation": rules.LEFT_OUT,
 }
 """How remarks of discovery begin that are a rule of their own."""
 
@@ -36,7 +41,7 @@ def lint(root: str) -> list[Finding]:
     except StageError as error:
         raise StageError(f"cannot open the stage {root!r}: {error}") from error
     with collected_diagnostics():
-        subject = Subject(stage, survey(stage, root=root), root)
+        subject = Subject(stage, discover_stage(stage, root=root, strict=False), root)
         found = [
             finding
             for check in (stage_rules.check, joint_rules.check, transform_rules.check, twin_rules.check, openusd.check)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from pxr import Usd, UsdGeom, UsdPhysics
 
-from twind.stage.bodies import prims
 from twind.stage.lint import rules
 from twind.stage.lint.findings import Finding
 
@@ -71,18 +70,18 @@ def _entities(subject: Subject) -> Iterator[Finding]:
     for name, paths in by_id.items():
         if len(paths) > 1:
             yield Finding(rules.DUPLICATE_ID, tuple(paths), f"the id {name!r} stands for {len(paths)} prims")
-    if subject.joints and not any(prim.HasAPI(UsdPhysics.ArticulationRootAPI) for prim in prims(subject.stage)):
+    if subject.joints and not any(prim.HasAPI(UsdPhysics.ArticulationRootAPI) for prim in subject.prims):
         found = f"{len(subject.joints)} joints, and no prim with PhysicsArticulationRootAPI"
         yield Finding(rules.NO_ARTICULATION, tuple(str(prim.GetPath()) for prim in subject.joints), found)
     for robot in topology.robots:
         if not subject.moving[robot.prim]:
             yield Finding(rules.NOTHING_MOVES, (robot.prim,), f"the base of {robot.id} is fixed and no joint of it moves")
-    yield from _instances(subject.stage)
+    yield from _instances(subject)
 
 
-def _instances(stage: Any) -> Iterator[Finding]:
+def _instances(subject: Subject) -> Iterator[Finding]:
     inside = defaultdict(list)
-    for prim in prims(stage):
+    for prim in subject.prims:
         if prim.IsInstanceProxy() and prim.HasAPI(UsdPhysics.RigidBodyAPI):
             above = prim
             while not above.IsInstance():
@@ -93,7 +92,7 @@ def _instances(stage: Any) -> Iterator[Finding]:
 
 
 def _payloads(subject: Subject) -> Iterator[Finding]:
-    if not any(prim.HasAuthoredPayloads() for prim in prims(subject.stage)):
+    if not any(prim.HasAuthoredPayloads() for prim in subject.prims):
         return
     unloaded = Usd.Stage.Open(subject.stage.GetRootLayer(), Usd.Stage.LoadNone)
     for robot in subject.topology.robots:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pxr import UsdPhysics
+from pxr import Usd, UsdPhysics
 
-from twind.stage.bodies import prims
 from twind.stage.structure import moving_links
 
 if TYPE_CHECKING:
@@ -29,6 +28,11 @@ class Subject:
         return self.stage.GetPrimAtPath(path)
 
     @cached_property
+    def prims(self) -> tuple[Any, ...]:
+        """Every prim, those inside instances included."""
+        return tuple(self.stage.Traverse(Usd.TraverseInstanceProxies()))
+
+    @cached_property
     def moving(self) -> dict[str, tuple[str, ...]]:
         """Paths of the prims that are moved, by entity id and prim."""
         found = {
@@ -38,6 +42,6 @@ class Subject:
 
     @cached_property
     def joints(self) -> tuple[Any, ...]:
-        """Every joint prim that is enabled, those inside instances included."""
-        found = [prim for prim in prims(self.stage) if prim.IsA(UsdPhysics.Joint)]
+        """Every joint prim that is enabled."""
+        found = [prim for prim in self.prims if prim.IsA(UsdPhysics.Joint)]
         return tuple(prim for prim in found if UsdPhysics.Joint(prim).GetJointEnabledAttr().Get() is not False)

@@ -11,7 +11,6 @@ from pxr import Usd
 from twind.model.routes import TopicPattern
 from twind.stage.binding.routes import PREFIX as ROUTE
 from twind.stage.binding.routes import read_routes
-from twind.stage.bodies import prims
 from twind.stage.lint import rules
 from twind.stage.lint.findings import Finding
 from twind.stage.schema_plugin import ENTITY_API, JOINT_API
@@ -34,7 +33,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     followed = {entity.prim for entity in subject.topology.entities}
     followed |= {joint.prim for robot in subject.topology.robots for joint in robot.joints}
     followed |= {link.prim for robot in subject.topology.robots for link in robot.links}
-    for prim in prims(subject.stage):
+    for prim in subject.prims:
         path = str(prim.GetPath())
         names = [str(name) for name in prim.GetAuthoredPropertyNames()]
         for name in [name for name in names if name.startswith(_OURS)]:

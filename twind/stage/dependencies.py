@@ -1,0 +1,103 @@
+"""The files that a stage is made of: layers, textures and other assets, and who names whom."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pxr import Ar, Tf, UsdUtils
+
+from twind.stage.opening import collected_diagnostics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """One asset path in one layer."""
+
+    by: Path
+    """The layer's file; a package, where the layer lies in one."""
+    written: str
+    """As it is written there; `<UDIM>` and the like stand for several files."""
+    authored: str
+    """The same for one file."""
+    target: Path | None
+    """The file that it stands for; None when there is none, or when it is behind a URL."""
+
+    @property
+    def relative(self) -> bool:
+        """Whether the authored path leads to the target from wherever both may be moved together."""
+        if self.target is None or Path(self.authored).is_absolute() or ":" in self.authored.partition("/")[0]:
+            return False
+        return Path(os.path.normpath(self.by.parent / self.authored)) == self.target
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """Everything that a root layer needs, of all variants and payloads."""
+
+    root: Path
+    layers: dict[Path, str]
+    """Files that are layers (or packages of layers), the root's first, and the identifier under which USD knows each."""
+    namings: tuple[Naming, ...]
+
+    @property
+    def files(self) -> list[Path]:
+        """Return every file once: the layers, then the assets in the order in which they were met."""
+        targets = [naming.target for naming in self.namings if naming.target is not None]
+        return list(dict.fromkeys([*self.layers, *targets]))
+
+
+def dependencies_of(stage: Any) -> Dependencies | None:
+    """Find what the root layer of an open stage depends on; None when the root layer is not a file.
+
+    Layers that cannot be read are left out, as they are from the stage: a variant that is not selected may name one.
+    """
+    root = stage.GetRootLayer()
+    if root.anonymous or not root.realPath:
+        return None
+    namings: dict[tuple[Path, str], Naming] = {}
+    layers = {_file(root.realPath): str(root.identifier)}
+
+    def note(layer: Any, info: Any) -> Any:
+        if layer.realPath:
+            by = _file(layer.realPath)
+            layers.setdefault(by, str(layer.identifier))
+            # A path may stand for several files: tiles of a texture, clips.
+            for authored in info.dependencies or [info.assetPath]:
+                naming = Naming(by, str(info.assetPath), authored, _target(layer, by, authored))
+                namings.setdefault((by, authored), naming)
+        return info
+
+    # An error means that some layer is broken; what can be met has been noted all the same.
+    with collected_diagnostics(), suppress(Tf.ErrorException):
+        UsdUtils.ComputeAllDependencies(root.identifier, note)
+    for layer in stage.GetUsedLayers(includeClipLayers=True):
+        if not layer.anonymous and layer.realPath:
+            layers.setdefault(_file(layer.realPath), str(layer.identifier))
+    return Dependencies(_file(root.realPath), layers, tuple(namings.values()))
+
+
+def _target(layer: Any, by: Path, authored: str) -> Path | None:
+    resolved = str(Ar.GetResolver().Resolve(layer.ComputeAbsolutePath(authored)))
+    if not resolved:
+        return None
+    target = _file(resolved)
+    return target if target != by and target.is_file() else None
+
+
+def _file(path: str) -> Path:
+    """Return the file on disk, which is the outermost package for a path inside of packages."""
+    outer = next(_packages(path))
+    return Path(os.path.abspath(outer))  # noqa: PTH100  (links stay as they are: USD joins paths as text)
+
+
+def _packages(path: str) -> Iterator[str]:
+    while Ar.IsPackageRelativePath(path):
+        path = Ar.SplitPackageRelativePathOuter(path)[0]
+    yield path
