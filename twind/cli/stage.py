@@ -32,9 +32,11 @@ def show(*, root: str, as_machine: bool) -> None:
     """Print the robots, joints, links and objects found in the stage at ROOT, and what is ignored and why."""
     from twind.stage.describe import as_json, describe
     from twind.stage.discover import discover
+    from twind.stage.identity import check_ids
 
-    topology = discover(root)
+    topology = discover(root, strict=False)
     click.echo(json.dumps(as_json(topology), indent=2, allow_nan=False) if as_machine else describe(topology))
+    check_ids(topology)  # after all that was found is on the screen, because that is what one needs to correct them
 
 
 @click.group(
