@@ -115,7 +115,8 @@ def test_generic_joint_with_one_free_axis_has_a_plain_name_and_with_none_is_fixe
 def test_physx_mimic_couples_single_axes_of_joints_that_have_several(stage_from: Callable[..., Any]) -> None:
     follower = generic(
         "follower",
-        "rel physxMimicJoint:rotY:referenceJoint = </robot/ball> uniform token physxMimicJoint:rotY:referenceJointAxis = 'rotZ' "
+        "rel physxMimicJoint:rotY:referenceJoint = </robot/ball> "
+        "uniform token physxMimicJoint:rotY:referenceJointAxis = 'rotZ' "
         "float physxMimicJoint:rotY:gearing = -2 float physxMimicJoint:rotY:offset = 90",
         rotX=(-100, 100),
         rotY=(-100, 100),
