@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from numba import njit
 
@@ -23,7 +23,7 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     compiles anew then.
     Its cache looks at the file of a kernel only, so a kernel must not call one from another file.
     """
-    options = {"_nrt": False, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+    options: dict[str, Any] = {"_nrt": False, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
     compiled: Callable[P, R]
     try:
         compiled = njit(cache=True, **options)(function)
