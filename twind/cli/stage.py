@@ -50,6 +50,7 @@ def show(ctx: click.Context, *, root: str, as_lint: bool, as_machine: bool) -> N
     default="show",
     commands_at={
         "show": ("twind.cli.stage:show", "What `twind stage ROOT` does; for a ROOT that is called like a command."),
+        "compose": ("twind.cli.compose:compose", "Put the live layers of several shards over one stage."),
         "export": ("twind.cli.export:export", "Write a stage, as authored or as it stands live, as one file."),
     },
 )
