@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test bench lint format docs clean
+.PHONY: demo test bench lint format docs schema clean
 .DEFAULT_GOAL := demo
 
 $(STAMP): pyproject.toml
@@ -45,6 +45,11 @@ format: $(VENV)/.installed-dev  ## Format the code
 docs: $(VENV)/.installed-dev  ## Write the reference pages that are generated from the code
 	@$(BIN)/twind config reference > docs/reference/configuration.md
 	@$(BIN)/python -m twind.telemetry.reference > docs/reference/metrics.md
+	@$(BIN)/python -m twind.stage.lint.reference > docs/reference/lint.md
+
+schema: $(VENV)/.installed-dev  ## Generate the codeless USD schema from stages/schema/schema.usda
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check jinja2
+	@$(BIN)/python -m pxr.Usd.usdGenSchema stages/schema/schema.usda stages/schema
 
 clean:  ## Remove everything that was built or installed here
 	rm -rf $(VENV) .venv-usd-25.11 build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

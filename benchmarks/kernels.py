@@ -134,7 +134,7 @@ class _Kinematics:
     def place_ns(self) -> float:
         everyone, unposed = np.arange(self._entities), np.zeros(self._entities, np.uint8)
         angles, body, turned = self._rng.uniform(-1, 1, self._n), np.zeros((self._entities, 3)), np.zeros((self._entities, 4))
-        position, orientation = self._tables.rest_position.copy(), self._tables.rest_orientation.copy()
+        position, orientation = self._tables.frames["rest_position"].copy(), self._tables.frames["rest_orientation"].copy()
         return _cpu_ns(
             lambda: place_frames(self._tables, everyone, unposed, body, turned, angles, position, orientation),
             per=self._n,

@@ -30,11 +30,11 @@ def test_velocity_limits_are_shown_in_both_units(data_dir: Path) -> None:
 def test_description_lists_objects_and_what_was_ignored(stage_from: Callable[..., Any]) -> None:
     text = describe(
         discover_stage(
-            stage_from('def Xform "box" (apiSchemas = ["PhysicsRigidBodyAPI"]) {} def PhysicsSphericalJoint "ball" {}')
+            stage_from('def Xform "box" (apiSchemas = ["PhysicsRigidBodyAPI"]) {} def PhysicsDistanceJoint "rope" {}')
         )
     )
     assert "objects (1)\n  box  /box  at (0.000, 0.000, 0.000) m" in text
-    assert "/ball: joints of type PhysicsSphericalJoint are not followed" in text
+    assert "/rope: joints of type PhysicsDistanceJoint are not followed" in text
 
 
 def test_empty_stage_says_what_it_lacks(stage_from: Callable[..., Any]) -> None:

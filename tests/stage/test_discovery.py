@@ -273,9 +273,8 @@ def test_author_of_the_asset_decides_where_a_loop_is_cut(stage_from: Callable[..
 @pytest.mark.parametrize(
     ("text", "prim", "reason"),
     [
-        (joint("Spherical", "j", "/robot/a", "/robot/b"), "/robot/j", "not followed"),
         (joint("Distance", "j", "/robot/a", "/robot/b"), "/robot/j", "not followed"),
-        (joint("", "j", "/robot/a", "/robot/b"), "/robot/j", "not followed"),
+        (joint("", "j", "/robot/a", "/robot/b"), "/robot/j", "six axes are free"),
         (joint("Revolute", "j", "/robot/a", "/robot/b", "bool physics:jointEnabled = 0"), "/robot/j", "disabled"),
         (joint("Revolute", "j", "/robot/a", "/robot/gone"), "/robot/j", "not in the stage"),
         (joint("Revolute", "j", "/robot/a", "/robot/a"), "/robot/j", "the same"),

@@ -9,7 +9,7 @@ def test_tree_grows_from_the_body_that_a_fixed_joint_holds_to_the_world() -> Non
     graph = Graph([Edge(0, 1, 0, fixed=False), Edge(1, -1, 1, fixed=True)])
     tree = graph.grow({0, 1}, base=0)
     assert (tree.base, tree.anchored, tree.bodies) == (1, True, (1, 0))
-    assert [branch.joint for branch in tree.branches] == [1, 0]
+    assert [branch.joints for branch in tree.branches] == [(1,), (0,)]
 
 
 def test_fixed_joint_to_the_world_holds_the_base_before_a_moving_one() -> None:

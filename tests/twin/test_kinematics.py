@@ -233,3 +233,18 @@ def test_joints_turn_many_times_without_losing_the_pose() -> None:
     poses = [state_of(topology, np.array([q]), [Pose()], np.zeros(1, np.uint8)) for q in (0.5, 0.5 + 2 * math.pi * 10_000)]
     once, often = (matrix(pose_of(update.position, update.orientation, 1)) for update in poses)
     np.testing.assert_allclose(often, once, atol=1e-9)
+
+
+def test_an_angle_of_any_size_and_sign_turns_its_link_by_the_sine_and_cosine_of_its_half() -> None:
+    angles = np.concatenate([np.linspace(-13.0, 13.0, 201), [-3e5, 3e5, 1e7, -2e9], np.arange(-4, 5) * math.pi])
+    joints = [Joint(f"j{index}", f"/r/j{index}", JointKind.CONTINUOUS, 2, -1, index) for index in range(len(angles))]
+    links = tuple(Link(f"l{index}", f"/r/l{index}") for index in range(len(angles)))
+    update = state_of(Topology("", (Robot("r", "/r", links, tuple(joints)),)), angles, [Pose()], np.zeros(1, np.uint8))
+    np.testing.assert_allclose(update.orientation[:, 0], np.cos(angles / 2), rtol=0.0, atol=5e-16)
+    np.testing.assert_allclose(update.orientation[:, 3], np.sin(angles / 2), rtol=0.0, atol=5e-16)
+
+
+def test_a_chain_of_a_thousand_links_keeps_unit_quaternions() -> None:
+    topology = chain(*(hinge(index, parent_frame=random_pose(np.random.default_rng(index))) for index in range(1000)))
+    update = state_of(topology, np.random.default_rng(0).uniform(-3, 3, 1000), [Pose()], np.zeros(1, np.uint8))
+    np.testing.assert_allclose(np.linalg.norm(update.orientation, axis=1), 1.0, rtol=0.0, atol=1e-12)

@@ -223,17 +223,18 @@ def test_measured_poses_place_objects_and_floating_bases_but_not_fixed_robots() 
 
 
 def test_estimates_of_any_layout_are_taken_without_compiling_again() -> None:
-    from twind.twin import kinematics
+    from twind.twin import kinematics, settle
 
     warm_up()
-    compiled = len(kinematics.move.signatures)
+    kernels = kinematics.move, settle.settle_joints
+    compiled = [len(kernel.signatures) for kernel in kernels]
     feed = Feed()
     feed.sample(LEFT, T0)
     feed.inputs["body_position"] = np.asfortranarray(feed.inputs["body_position"])
     feed.inputs["joint_position"] = np.zeros((CELL.n_joints, 2))[:, 0]
     feed.inputs["joint_velocity"].flags.writeable = False
     assert feed.advance(T0) is not None
-    assert len(kinematics.move.signatures) == compiled
+    assert [len(kernel.signatures) for kernel in kernels] == compiled
 
 
 def test_the_repr_shows_how_many_entities_are_in_which_state() -> None:

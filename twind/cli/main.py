@@ -12,6 +12,7 @@ COMMANDS = {
     "demo": ("twind.cli.demo:demo", "Show synthetic robots over real MQTT in a live stage."),
     "check": ("twind.cli.check:check", "Report everything that is wrong with a configuration."),
     "stage": ("twind.cli.stage:stage", "Print the robots and objects that a USD stage declares."),
+    "bind": ("twind.cli.bind:bind", "Make a USD asset a twin: ids, settings and topics in a layer over it."),
     "record": ("twind.cli.record:record", "Record what the sources receive, without a stage."),
     "replay": ("twind.cli.replay:replay", "Predict from recordings, offline and repeatably."),
     "tune": ("twind.cli.tune:tune", "Find noise settings from a recording."),

@@ -75,3 +75,15 @@ class TopicPattern:
 def overlapping(patterns: list[TopicPattern]) -> list[tuple[int, int]]:
     """Return the index pairs of patterns that some topic matches both of."""
     return [(i, j) for (i, a), (j, b) in combinations(enumerate(patterns), 2) if a.overlaps(b)]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteHint:
+    """What a stage says of where an entity's measurements come from."""
+
+    entity: str
+    topic: str
+    """Topic pattern; `{entity}` in it stands for the entity's id."""
+    codec: str
+    source: str = ""
+    """Name of the source in the configuration; empty for any."""

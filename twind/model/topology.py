@@ -72,7 +72,11 @@ class JointHints:
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """One joint. `W(child) = W(parent) * parent_frame * motion(axis, q) * inverse(child_frame)`."""
+    """One degree of freedom, or a fixed joint. `W(child) = W(parent) * parent_frame * motion(axis, q) * inverse(child_frame)`.
+
+    A joint with several free axes is several of these, one after the other. The first leads from the parent link to the child,
+    each other one from the child to the child: there `W(parent)` is where those before it have put the child.
+    """
 
     name: str
     """Unique within its robot; the key in messages and in the API."""
@@ -82,7 +86,8 @@ class Joint:
     """0, 1 or 2: the joint frame's X, Y or Z."""
     parent: int
     """Index, within the robot's links, of the body on the base's side: body0, or body1 of a joint that points towards the base
-    (its frames are then turned so that the equation holds); -1 is the world (or what stands still in it)."""
+    (its frames are then turned so that the equation holds); -1 is the world (or what stands still in it); the child itself
+    where this is a further axis of the joint before."""
     child: int
     """Index of the other body within the robot's links."""
     parent_frame: Pose = Pose()
@@ -97,6 +102,8 @@ class Joint:
     mimic: Mimic | None = None
     rest: float = 0.0
     """Position in the asset as authored [rad or m]; shown until the first sample arrives."""
+    axis_name: str = ""
+    """Which axis of a ball or D6 joint this is, `transX` to `rotZ` of its own frame; empty where the joint's type says it."""
     hints: JointHints = JointHints()
     """What the asset says for estimation."""
 
@@ -104,6 +111,11 @@ class Joint:
     def movable(self) -> bool:
         """Whether the joint has a position at all."""
         return self.kind is not JointKind.FIXED
+
+    @property
+    def further(self) -> bool:
+        """Whether this is a further axis of the joint before, between the same two links."""
+        return self.parent == self.child
 
 
 class Precision(enum.IntEnum):
@@ -160,6 +172,10 @@ class Robot:
     """Index of the link that the tree grows from."""
     floating: bool = False
     """Whether the base moves freely and so needs a measured pose."""
+    message_order: tuple[int, ...] = ()
+    """Joints in the order of messages without names, when the asset states one (IsaacRobotAPI); else that of `joints`."""
+    namespace: str = ""
+    """ROS namespace, when the asset states one (IsaacRobotAPI)."""
 
 
 @dataclass(frozen=True, slots=True)

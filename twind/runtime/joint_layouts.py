@@ -38,8 +38,10 @@ class JointLayouts:
         self._rows = rows
         self._layouts: dict[tuple[str, ...] | int, int] = {}
         self._joints = {joint.name: first_joint + i for i, joint in enumerate(robot.joints) if joint.movable}
-        driven = [joint.name for joint in robot.joints if joint.movable and joint.mimic is None]
-        self._unnamed = {len(driven): tuple(driven), len(self._joints): tuple(self._joints)}
+        ordered = [robot.joints[i] for i in robot.message_order or range(len(robot.joints))]
+        movable = [joint.name for joint in ordered if joint.movable]
+        driven = [joint.name for joint in ordered if joint.movable and joint.mimic is None]
+        self._unnamed = {len(driven): tuple(driven), len(movable): tuple(movable)}
 
     def find(self, names: tuple[str, ...] | None, length: int) -> int:
         """Return the layout of these names, or of the discovered order where there are none.

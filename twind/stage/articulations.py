@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pxr import UsdPhysics
 
-from twind.model.topology import JointKind
-from twind.stage.bodies import WORLD, Bodies, prims
+from twind.stage.bodies import WORLD, Bodies
+from twind.stage.schemas import applied, authored
 from twind.stage.tree import Edge, Graph, Tree
 
 if TYPE_CHECKING:
@@ -26,16 +26,16 @@ class Articulation:
     tree: Tree
 
 
-def find_articulations(stage: Any, bodies: Bodies, joints: Sequence[JointPrim], notes: Notes) -> list[Articulation]:
+def find_articulations(bodies: Bodies, joints: Sequence[JointPrim], notes: Notes) -> list[Articulation]:
     """Return the articulations in traversal order; joints that belong to none become notes."""
     graph = Graph(
-        Edge(index, joint.body0, joint.body1, fixed=joint.kind is JointKind.FIXED)
+        Edge(index, joint.body0, joint.body1, fixed=joint.fixed, driven=joint.driven)
         for index, joint in enumerate(joints)
         if joint.in_tree
     )
     found: list[Articulation] = []
     owner: dict[int, Any] = {}
-    for root in prims(stage):
+    for root in bodies.prims:
         if not root.HasAPI(UsdPhysics.ArticulationRootAPI):
             continue
         start = _start(root, bodies, joints, graph, notes)
@@ -48,12 +48,21 @@ def find_articulations(stage: Any, bodies: Bodies, joints: Sequence[JointPrim], 
             notes.add(root, f"its joints connect it with the articulation at {taken.GetPath()}, so it is part of that robot")
             continue
         owner.update(dict.fromkeys(members, root))
-        tree = graph.grow(members, base=bodies.at(root))
+        tree = graph.grow(members, base=bodies.at(root), stacked=_stacked(root, members, joints))
         for index in tree.loops:
             notes.add(joints[index].prim, "it closes a kinematic loop, which is cut here; the links follow the other joints")
         found.append(Articulation(root, tree))
     _explain_leftovers(joints, owner, notes)
     return found
+
+
+def _stacked(root: Any, members: set[int], joints: Sequence[JointPrim]) -> bool:
+    """Whether joints between the same two bodies act one after the other, as those of MuJoCo's converter do."""
+    declared = authored(root, "newton:jointsAddMobility")
+    if declared is not None:
+        return bool(declared)
+    own = [joint for joint in joints if (joint.body0 in members or joint.body1 in members) and not joint.fixed]
+    return bool(own) and all("MjcJointAPI" in applied(joint.prim) for joint in own)
 
 
 def _start(root: Any, bodies: Bodies, joints: Sequence[JointPrim], graph: Graph, notes: Notes) -> set[int]:
@@ -91,3 +100,19 @@ def _explain_leftovers(joints: Sequence[JointPrim], owner: dict[int, Any], notes
             )
         elif joint.body0 not in owner and joint.body1 not in owner:
             notes.add(joint.prim, "it belongs to no articulation; apply PhysicsArticulationRootAPI to make its bodies a robot")
+
+
+def welded_to_world(joints: Sequence[JointPrim]) -> dict[int, int]:
+    """Return the bodies that fixed joints hold to the world, directly or through each other, each with the joint that does."""
+    welds = [index for index, joint in enumerate(joints) if joint.fixed and joint.in_tree]
+    held: dict[int, int] = {}
+    grew = True
+    while grew:
+        grew = False
+        for index in welds:
+            ends = joints[index].body0, joints[index].body1
+            for body, other in (ends, ends[::-1]):
+                if body != WORLD and body not in held and (other == WORLD or other in held):
+                    held[body] = index
+                    grew = True
+    return held

@@ -32,7 +32,7 @@ class Body:
         return str(self.prim.GetPath())
 
 
-def prims(stage: Any) -> Iterator[Any]:
+def _prims(stage: Any) -> Iterator[Any]:
     """Walk the composed stage, also into instances."""
     yield from stage.Traverse(Usd.TraverseInstanceProxies())
 
@@ -42,8 +42,10 @@ class Bodies:
 
     def __init__(self, stage: Any, space: Space, notes: Notes) -> None:
         self.all: list[Body] = []
+        self.prims = list(_prims(stage))
+        """Every prim of the stage, in traversal order: walked once."""
         self._index: dict[Any, int] = {}
-        for prim in prims(stage):
+        for prim in self.prims:
             if not prim.HasAPI(UsdPhysics.RigidBodyAPI):
                 continue
             if UsdPhysics.RigidBodyAPI(prim).GetRigidBodyEnabledAttr().Get() is False:

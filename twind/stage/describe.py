@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from twind.model.topology import Joint, RigidObject, Robot, Topology
 
 _AXES = "XYZ"
+_STANDS = 1e-6
+"""A rest position up to this is not worth a word: rounding of the asset's single precision [rad or m]."""
 
 
 def describe(topology: Topology) -> str:
@@ -58,20 +60,30 @@ def _robot(robot: Robot) -> Iterator[str]:
     base = "floating base" if robot.floating else "fixed base"
     yield f"robot {robot.id}  {robot.prim}"
     yield f"  {base}, {len(robot.links)} links, {movable} of {len(robot.joints)} joints move"
-    held = next((joint for joint in robot.joints if joint.parent < 0), None)
-    holding = "" if held is None else f"  (held to the world by {held.name}: {_motion(held)})"
+    if robot.namespace:
+        yield f"  ROS namespace {robot.namespace}"
+    if robot.message_order:
+        order = [robot.joints[index] for index in robot.message_order]
+        yield f"  order of values without names: {', '.join(joint.name for joint in order if joint.movable)}"
+    held = [joint for joint in robot.joints if joint.parent < 0 or (joint.further and joint.child == robot.base)]
+    holding = f"  (held to the world by {', '.join(f'{one.name}: {_motion(one)}' for one in held)})" if held else ""
     yield f"  {robot.links[robot.base].name}{holding}"
     yield from _branches(robot, robot.base, "  ")
 
 
 def _branches(robot: Robot, link: int, indent: str) -> Iterator[str]:
     """Draw the joints that a link carries, each with the link it moves."""
-    joints = [joint for joint in robot.joints if joint.parent == link]
+    joints = [joint for joint in robot.joints if joint.parent == link and not joint.further]
     for joint in joints:
         last = joint is joints[-1]
-        what = f"{joint.name}: {_motion(joint)}{_extras(robot, joint)}"
-        yield f"{indent}{'└─' if last else '├─'} {what} -> {robot.links[joint.child].name}"
-        yield from _branches(robot, joint.child, indent + ("   " if last else "│  "))
+        axes = [joint, *(one for one in robot.joints if one.further and one.child == joint.child)]
+        *before, end = (f"{one.name}: {_motion(one)}{_extras(robot, one)}" for one in axes)
+        edge = indent + ("└─" if last else "├─")
+        below = indent + ("   " if last else "│  ")
+        for number, what in enumerate(before):
+            yield f"{edge if number == 0 else below[:-1] + ' '} {what}"
+        yield f"{edge if not before else below[:-1] + ' '} {end} -> {robot.links[joint.child].name}"
+        yield from _branches(robot, joint.child, below)
 
 
 def _motion(joint: Joint) -> str:
@@ -86,7 +98,7 @@ def _extras(robot: Robot, joint: Joint) -> str:
         parts.append(f"{_number(joint, joint.lower)} to {_number(joint, joint.upper)}")
     if math.isfinite(joint.velocity_limit):
         parts.append(f"up to {_number(joint, joint.velocity_limit, '/s')}")
-    if joint.rest:
+    if abs(joint.rest) > _STANDS:
         parts.append(f"at rest {_number(joint, joint.rest)}")
     if joint.mimic is not None:
         offset = f" {joint.mimic.offset:+g}" if joint.mimic.offset else ""

@@ -23,6 +23,8 @@ def read_hints(prim: Any, unit: float, *, turns: bool, notes: Notes) -> JointHin
 
     An attribute that makes no sense becomes a note and is left out.
     """
+    if not prim.GetAuthoredPropertiesInNamespace("twind"):
+        return JointHints()
     stamp_std = _positive(prim, STAMP_STD, notes, zero=True)
     wraps = _positive(prim, WRAPS, notes)
     if wraps is not None and not turns:

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 from pxr import Kind, Usd
 
 from twind.model.errors import StageError
-from twind.stage.schemas import applied, authored_text
+from twind.stage.schema_plugin import ENTITY_API
+from twind.stage.schemas import applied, authored, authored_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-ID = "twind:id"
+    from twind.model.topology import Topology
+
+ID, ENABLED, NAME = "twind:id", "twind:enabled", "twind:name"
+_SHOWN = 10
+"""How many problems, and prims of each, are listed."""
 _RESERVED = "/+#\0"
 """An id is one level of a topic, so it cannot hold what separates or matches levels."""
 
@@ -45,7 +50,7 @@ def _upwards(prim: Any) -> Iterator[Any]:
 
 
 def _has_id(prim: Any) -> bool:
-    return authored_text(prim, ID) is not None
+    return authored_text(prim, ID) is not None or ENTITY_API in applied(prim)
 
 
 def _is_isaac_robot(prim: Any) -> bool:
@@ -57,36 +62,86 @@ def _is_component(prim: Any) -> bool:
 
 
 def entity_id(prim: Any) -> str:
-    """Return a prim's `twind:id`, else its name.
+    """Return a prim's `twind:id`, else its name."""
+    return authored_text(prim, ID) or str(prim.GetName())
+
+
+def is_enabled(prim: Any) -> bool:
+    """Whether the entity that a prim stands for is to be followed (`twind:enabled`)."""
+    return authored(prim, ENABLED) is not False
+
+
+def check_ids(topology: Topology) -> None:
+    """Check that every entity has an id of its own, and one that can stand in a topic.
 
     Raises:
-        StageError: The id could not stand as one level of a topic.
+        StageError: It names every id that does not, up to a bound.
     """
-    found = authored_text(prim, ID) or str(prim.GetName())
-    if any(character in found for character in _RESERVED):
-        raise StageError(f"{prim.GetPath()}: the id {found!r} must not hold '/', '+' or '#'; change its `{ID}` attribute")
-    return found
+    prims: dict[str, list[str]] = {}
+    for entity in topology.entities:
+        prims.setdefault(entity.id, []).append(entity.prim)
+    problems = [
+        f"{paths[0]}: the id {name!r} must not hold '/', '+' or '#'; change its `{ID}` attribute"
+        for name, paths in prims.items()
+        if any(character in name for character in _RESERVED)
+    ]
+    problems += [
+        f"the id {name!r} is ambiguous: {_and(paths)} all have it"
+        if len(paths) > 2  # noqa: PLR2004
+        else f"the id {name!r} is ambiguous: {_and(paths)} both have it"
+        for name, paths in prims.items()
+        if len(paths) > 1
+    ]
+    if problems:
+        more = [f"and {len(problems) - _SHOWN} more ids"] if len(problems) > _SHOWN else []
+        raise StageError("\n".join([*problems[:_SHOWN], *more, f'Give each an id of its own: custom string {ID} = "..."']))
 
 
-def refuse_ambiguous(entities: Sequence[tuple[str, str]]) -> None:
-    """Check that every (id, prim path) has an id of its own.
-
-    Raises:
-        StageError: Two entities have the same id.
-    """
-    seen: dict[str, str] = {}
-    for name, prim in entities:
-        if name in seen:
-            raise StageError(
-                f"the id {name!r} is ambiguous: {seen[name]} and {prim} both have it. "
-                f'Give at least one of them an id of its own: custom string {ID} = "..."'
-            )
-        seen[name] = prim
+def _and(paths: Sequence[str]) -> str:
+    if len(paths) > _SHOWN:
+        return f"{', '.join(paths[:_SHOWN])} and {len(paths) - _SHOWN} more"
+    return f"{', '.join(paths[:-1])} and {paths[-1]}"
 
 
 def local_name(prim: Any) -> str:
     """Return the name of a joint or link: `twind:name`, Isaac's override, else the prim's."""
-    return authored_text(prim, "twind:name", "isaac:NameOverride", "isaac:nameOverride") or str(prim.GetName())
+    return authored_text(prim, NAME, "isaac:NameOverride", "isaac:nameOverride") or str(prim.GetName())
+
+
+def message_order(root: Any, joints: Sequence[Any]) -> list[int]:
+    """Return a robot's joint prims, by index, in the order that `isaac:physics:robotJoints` states; empty when nothing does.
+
+    A target that is itself a robot stands for that robot's joints. Joints that are not listed come last.
+    """
+    holder = next((prim for prim in _upwards(root) if _targets(prim)), None)
+    if holder is None:
+        return []
+    index: dict[Any, list[int]] = {}
+    for at, prim in enumerate(joints):
+        index.setdefault(prim.GetPath(), []).append(at)
+    listed: dict[int, None] = {}
+    seen, ahead = {holder.GetPath()}, list(reversed(_targets(holder)))
+    while ahead:
+        path = ahead.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        if path in index:
+            listed.update(dict.fromkeys(index[path]))
+        else:
+            prim = root.GetStage().GetPrimAtPath(path)
+            ahead += reversed(_targets(prim) if prim else [])
+    return list(listed | dict.fromkeys(range(len(joints)))) if listed else []
+
+
+def _targets(prim: Any) -> list[Any]:
+    relationship = prim.GetRelationship("isaac:physics:robotJoints")
+    return list(relationship.GetForwardedTargets()) if relationship else []
+
+
+def namespace(root: Any) -> str:
+    """Return the ROS namespace that the nearest prim from a robot's root upwards states."""
+    return next((found for prim in _upwards(root) if (found := authored_text(prim, "isaac:namespace"))), "")
 
 
 def unique_names(prims: Sequence[Any]) -> list[str]:

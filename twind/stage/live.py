@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 from pxr import Sdf, Usd
 
 from twind.model.errors import StageError
+from twind.stage.axes import si_per_unit
 from twind.stage.discover import discover_stage
 from twind.stage.fence import Holder
-from twind.stage.joints import si_per_unit, state_instance
+from twind.stage.joints import state_instance
 from twind.stage.layer_text import LayerText
 from twind.stage.opening import collected_diagnostics, open_stage
 from twind.stage.space import Space
@@ -148,7 +149,7 @@ class LiveStage:
         for joint in () if robot is None else robot.joints:
             if joint.movable:
                 unit = si_per_unit(joint.kind, topology.meters_per_unit)
-                state = f"state:{state_instance(joint.kind)}:physics"
+                state = f"state:{state_instance(joint)}:physics"
                 positions[joint.name] = _value(stage, joint.prim, f"{state}:position") * unit
                 velocities[joint.name] = _value(stage, joint.prim, f"{state}:velocity") * unit
         bodies = [one.prim] if robot is None else [link.prim for link in robot.links]

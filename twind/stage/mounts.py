@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pxr import UsdGeom
-
 from twind.model.topology import Mount, Pose
 from twind.stage.poses import relative
 from twind.stage.xform_ops import precisions
@@ -30,9 +28,9 @@ class Mover:
     """World pose as authored [m]."""
 
 
-def carrier(prim: Any, movers: Mapping[Any, Mover]) -> Mover | None:
+def carrier(prim: Any, movers: Mapping[Any, Mover], space: Space) -> Mover | None:
     """Return the nearest USD ancestor that is moved and carries this prim, None when what it hangs on stands still."""
-    while not _resets(prim):
+    while not space.resets(prim):
         prim = prim.GetParent()
         if not prim or prim.IsPseudoRoot():
             break
@@ -46,13 +44,13 @@ def find_mount(prim: Any, movers: Mapping[Any, Mover], space: Space, notes: Note
     """Return how a prim's local transform relates to its carrier, or to the world."""
     per_metre = 1 / space.meters_per_unit
     translate, orient = precisions(prim)
-    if _resets(prim):
+    if space.resets(prim):
         return Mount(units_per_metre=per_metre, translate=translate, orient=orient)
     parent = space.placement(prim.GetParent())
     if not (parent.upright and parent.even):
         notes.add(prim, "the scale above it is uneven, mirrored or sheared; its position is written as if it were even")
     mean = sum(parent.scale) / 3
-    on = carrier(prim, movers)
+    on = carrier(prim, movers, space)
     return Mount(
         frame=-1 if on is None else on.frame,
         pose=parent.pose if on is None else relative(on.pose, parent.pose),
@@ -60,7 +58,3 @@ def find_mount(prim: Any, movers: Mapping[Any, Mover], space: Space, notes: Note
         translate=translate,
         orient=orient,
     )
-
-
-def _resets(prim: Any) -> bool:
-    return bool(prim.IsA(UsdGeom.Xformable) and UsdGeom.Xformable(prim).GetResetXformStack())

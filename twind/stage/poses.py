@@ -38,8 +38,10 @@ def normalised(q: Quat) -> Quat:
 
 def rotate(q: Quat, v: Vec3) -> Vec3:
     """Rotate a vector by a unit quaternion."""
-    _, x, y, z = product(product(q, (0.0, *v)), conjugate(q))
-    return (x, y, z)
+    w, x, y, z = q
+    a, b, c = v
+    i, j, k = 2 * (y * c - z * b), 2 * (z * a - x * c), 2 * (x * b - y * a)
+    return (a + w * i + y * k - z * j, b + w * j + z * i - x * k, c + w * k + x * j - y * i)
 
 
 def compose(outer: Pose, inner: Pose) -> Pose:

@@ -40,7 +40,9 @@ class Snapshot:
                 f"cannot create the snapshot folder {folder}: {error.strerror}; check `stage.snapshot.path`"
             ) from error
         self.replace(live.layer_text().encode())
-        _replace(folder / TWIN, _twin(live, folder).encode())
+        twin = _twin(live, folder).encode()
+        if not _holds(folder / TWIN, twin):  # a viewer would call it out of date after every restart
+            _replace(folder / TWIN, twin)
 
     def check(self) -> None:
         """Look whether `live.usda` is still this daemon's to write.
@@ -71,6 +73,13 @@ def _twin(live: LiveStage, folder: Path) -> str:
     layer = composed_root(root, [f"./{LIVE}", path_from(folder, root)], about={"instance": live.instance})
     text: str = layer.ExportToString()
     return text
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -14,6 +14,8 @@ _UNIFORM = 1e-4
 """Relative difference up to which the scales of the three axes count as one."""
 _SQUARE = 1e-4
 """Cosine up to which two axes count as perpendicular."""
+_PURE = 1e-13
+"""Deviation up to which a matrix is a rotation already, so that taking scale and shear out would change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Space:
         # The earliest time falls back to the default value, and also sees transforms that exist only as time samples.
         self._transforms = UsdGeom.XformCache(Usd.TimeCode.EarliestTime())
         self._placements: dict[Any, Placement] = {}
+        self._resets: dict[Any, bool] = {}
         self.meters_per_unit = float(UsdGeom.GetStageMetersPerUnit(stage))
 
     def placement(self, prim: Any) -> Placement:
@@ -46,6 +49,13 @@ class Space:
             self._placements[path] = placement(self._transforms.GetLocalToWorldTransform(prim), self.meters_per_unit)
         return self._placements[path]
 
+    def resets(self, prim: Any) -> bool:
+        """Whether a prim's transform starts anew from the world (`!resetXformStack!`)."""
+        path = prim.GetPath()
+        if path not in self._resets:
+            self._resets[path] = bool(prim.IsA(UsdGeom.Xformable) and UsdGeom.Xformable(prim).GetResetXformStack())
+        return self._resets[path]
+
     def pose(self, prim: Any) -> Pose:
         """Return the world pose of a prim [m]."""
         return self.placement(prim).pose
@@ -53,17 +63,18 @@ class Space:
 
 def placement(matrix: Any, meters_per_unit: float) -> Placement:
     """Take a row-vector matrix apart: `point * matrix` is scale, then rotation, then translation."""
-    rows = [Gf.Vec3d(*matrix.GetRow3(i)) for i in range(3)]
-    scale = tuple(float(row.GetLength()) for row in rows)
-    units = [row / length if length else row for row, length in zip(rows, scale, strict=True)]
-    square = all(abs(Gf.Dot(units[i], units[j])) < _SQUARE for i, j in ((0, 1), (0, 2), (1, 2)))
-    right_handed = Gf.Dot(Gf.Cross(units[0], units[1]), units[2]) > 0
+    first, second, third = (matrix.GetRow3(i) for i in range(3))
+    scale = (first.GetLength(), second.GetLength(), third.GetLength())
+    units = [row / length if length else row for row, length in zip((first, second, third), scale, strict=True)]
+    skew = max(abs(units[0] * units[1]), abs(units[0] * units[2]), abs(units[1] * units[2]))  # dot products
+    right_handed = Gf.Cross(units[0], units[1]) * units[2] > 0
     even = max(scale) - min(scale) <= _UNIFORM * max(scale)
-    rotation = Gf.Matrix4d(matrix).RemoveScaleShear().ExtractRotationQuat()
+    pure = right_handed and max(skew, *(abs(length - 1.0) for length in scale)) < _PURE
+    rotation = (matrix if pure else matrix.RemoveScaleShear()).ExtractRotationQuat()
     x, y, z = matrix.ExtractTranslation() * meters_per_unit
     return Placement(
         pose=Pose((x, y, z), normalised((rotation.GetReal(), *rotation.GetImaginary()))),
-        scale=(scale[0], scale[1], scale[2]),
-        upright=square and right_handed and min(scale) > 0,
+        scale=scale,
+        upright=skew < _SQUARE and right_handed and min(scale) > 0,
         even=even,
     )

@@ -11,8 +11,9 @@ from pxr import Sdf, Vt
 from twind.config.settings import DeadBandSettings
 from twind.model.estimates import Status
 from twind.stage import encoders
+from twind.stage.axes import si_per_unit
 from twind.stage.dead_band import DeadBand
-from twind.stage.joints import si_per_unit, state_instance
+from twind.stage.joints import state_instance
 from twind.stage.looks import DISPLAY_COLOR, Look, find_looks
 from twind.stage.physics_off import switches
 from twind.stage.writer import Column, Writer
@@ -58,8 +59,8 @@ def author(layer: Any, stage: Any, topology: Topology, *, instance: str = "", op
     with Sdf.ChangeBlock():
         for override in plan.overrides:
             override.create(layer, plan.columns)
-        for prim, schema in plan.schemas.items():
-            layer.GetPrimAtPath(prim).SetInfo("apiSchemas", Sdf.TokenListOp.Create(prependedItems=[schema]))
+        for prim, schemas in plan.schemas.items():
+            layer.GetPrimAtPath(prim).SetInfo("apiSchemas", Sdf.TokenListOp.Create(prependedItems=schemas))
         for prim, order in plan.orders.items():
             owner = layer.GetPrimAtPath(prim)
             spec = Sdf.AttributeSpec(owner, ORDER, Sdf.ValueTypeNames.TokenArray, Sdf.VariabilityUniform)
@@ -110,8 +111,8 @@ class _Plan:
     def __init__(self, stage: Any, topology: Topology, instance: str, options: LiveOptions) -> None:
         self.overrides: list[_Override] = []
         self.columns: dict[str, Column] = {}
-        self.schemas: dict[str, str] = {}
-        """Applied schema of each joint prim."""
+        self.schemas: dict[str, list[str]] = {}
+        """Applied schemas of each joint prim."""
         self.orders: dict[str, tuple[str, ...]] = {}
         """New op order of the prims whose own cannot be written."""
         self._stage = stage
@@ -161,8 +162,8 @@ class _Plan:
         self.overrides.append(_Override(prim, GENERATION, Sdf.ValueTypeNames.Int64, generation, custom=True))
 
     def _joint_state(self, joint: Joint, entity: int, row: int) -> None:
-        instance, per_si = state_instance(joint.kind), self._usd_per_si
-        self.schemas[joint.prim] = f"PhysicsJointStateAPI:{instance}"
+        instance, per_si = state_instance(joint), self._usd_per_si
+        self.schemas.setdefault(joint.prim, []).append(f"PhysicsJointStateAPI:{instance}")
         for what, value, encode in (
             ("position", joint.rest * float(per_si[row]), encoders.joint_positions),
             ("velocity", 0.0, encoders.joint_velocities),

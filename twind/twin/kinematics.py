@@ -10,22 +10,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twind.model.estimates import Status
-from twind.model.time import NO_STAMP
-from twind.model.topology import JointKind, Precision
+from twind.model.topology import Precision
 from twind.twin.jit import kernel
 
 if TYPE_CHECKING:
     from twind.twin.tables import Bytes, Floats, Ints, Tables
 
-_FIXED = int(JointKind.FIXED)
-_PRISMATIC = int(JointKind.PRISMATIC)
-_LOST = int(Status.LOST)
 _EXACT = int(Precision.EXACT)
 _FLOAT = int(Precision.FLOAT)
 _HALF = int(Precision.HALF)
-_AT_LIMIT = 1e-6
-"""Rad or m by which single precision may put a joint beyond its limit."""
+_FAR = 1e5
+"""Rad from which a reduction in three parts is no longer exact."""
+_QUARTER_1, _QUARTER_2, _QUARTER_3 = 1.57079632673412561417e00, 6.07710050630396597660e-11, 2.02226624879595063154e-21
+"""A quarter turn in three parts [rad]; multiples of the first two are exact."""
 _NO_AXIS = 1e-10
 """Length up to which OpenUSD takes a quaternion's imaginary part for none (`GF_MIN_VECTOR_LENGTH`)."""
 
@@ -35,12 +32,26 @@ Quaternion = tuple[float, float, float, float]
 
 @kernel
 def _vector(rows: Floats, row: int) -> Vector:
-    return rows[row, 0], rows[row, 1], rows[row, 2]
+    at = np.uint64(row)  # unsigned: a signed index may count from the end, which is tested at every access
+    return rows[at, 0], rows[at, 1], rows[at, 2]
 
 
 @kernel
 def _quaternion(rows: Floats, row: int) -> Quaternion:
-    return rows[row, 0], rows[row, 1], rows[row, 2], rows[row, 3]
+    at = np.uint64(row)
+    return rows[at, 0], rows[at, 1], rows[at, 2], rows[at, 3]
+
+
+@kernel
+def _put_vector(rows: Floats, row: int, v: Vector) -> None:
+    at = np.uint64(row)
+    rows[at, 0], rows[at, 1], rows[at, 2] = v
+
+
+@kernel
+def _put_quaternion(rows: Floats, row: int, q: Quaternion) -> None:
+    at = np.uint64(row)
+    rows[at, 0], rows[at, 1], rows[at, 2], rows[at, 3] = q
 
 
 @kernel
@@ -57,10 +68,10 @@ def _unit(q: Quaternion) -> Quaternion:
 @kernel
 def _product(a: Quaternion, b: Quaternion) -> Quaternion:
     return (
-        a[0] * b[0] - a[1] * b[1] - a[2] * b[2] - a[3] * b[3],
-        a[0] * b[1] + a[1] * b[0] + a[2] * b[3] - a[3] * b[2],
-        a[0] * b[2] - a[1] * b[3] + a[2] * b[0] + a[3] * b[1],
-        a[0] * b[3] + a[1] * b[2] - a[2] * b[1] + a[3] * b[0],
+        (a[0] * b[0] - a[1] * b[1]) - (a[2] * b[2] + a[3] * b[3]),
+        (a[0] * b[1] + a[1] * b[0]) + (a[2] * b[3] - a[3] * b[2]),
+        (a[0] * b[2] - a[1] * b[3]) + (a[2] * b[0] + a[3] * b[1]),
+        (a[0] * b[3] + a[1] * b[2]) - (a[2] * b[1] - a[3] * b[0]),
     )
 
 
@@ -69,9 +80,9 @@ def _carry(origin: Vector, q: Quaternion, v: Vector) -> Vector:
     """Return `origin + q v conjugate(q)`: a point of a frame in the space that the frame stands in."""
     x, y, z = 2.0 * (q[2] * v[2] - q[3] * v[1]), 2.0 * (q[3] * v[0] - q[1] * v[2]), 2.0 * (q[1] * v[1] - q[2] * v[0])
     return (
-        origin[0] + v[0] + q[0] * x + q[2] * z - q[3] * y,
-        origin[1] + v[1] + q[0] * y + q[3] * x - q[1] * z,
-        origin[2] + v[2] + q[0] * z + q[1] * y - q[2] * x,
+        (origin[0] + v[0]) + (q[0] * x + (q[2] * z - q[3] * y)),
+        (origin[1] + v[1]) + (q[0] * y + (q[3] * x - q[1] * z)),
+        (origin[2] + v[2]) + (q[0] * z + (q[1] * y - q[2] * x)),
     )
 
 
@@ -105,95 +116,34 @@ def _shown(q: Quaternion, precision: int) -> Quaternion:
 
 
 @kernel
-def _joint_pose(kind: int, motion: Floats, joint: int, q: float) -> tuple[Vector, Quaternion]:
-    """Return the child's pose in its parent link at joint position `q`; `motion` (J, 17) as explained at `Tables`."""
-    if kind == _PRISMATIC:
-        half_cos, half_sin, cos, sin = 1.0, 0.0, q, 0.0
-    else:
-        half_cos, half_sin = math.cos(0.5 * q), math.sin(0.5 * q)
-        cos, sin = 1.0 - 2.0 * half_sin * half_sin, 2.0 * half_sin * half_cos
-    return (
-        (
-            motion[joint, 8] + motion[joint, 11] * cos + motion[joint, 14] * sin,
-            motion[joint, 9] + motion[joint, 12] * cos + motion[joint, 15] * sin,
-            motion[joint, 10] + motion[joint, 13] * cos + motion[joint, 16] * sin,
-        ),
-        (
-            motion[joint, 0] * half_cos + motion[joint, 4] * half_sin,
-            motion[joint, 1] * half_cos + motion[joint, 5] * half_sin,
-            motion[joint, 2] * half_cos + motion[joint, 6] * half_sin,
-            motion[joint, 3] * half_cos + motion[joint, 7] * half_sin,
-        ),
-    )
+def _sine_cosine(x: float) -> tuple[float, float]:
+    """Return sine and cosine of an angle, both at once and without a branch: two calls of the C library cost more than a link.
 
-
-@kernel
-def lead_back(tables: Tables, changed: Ints, sample_ns: Ints, sampled_status: Bytes, estimate: Floats) -> None:
-    """Give a joint that nobody measures, but whose mimic joint somebody does, the estimate that follows from the mimic joint.
-
-    Assets and drivers do not always agree on which of two coupled fingers leads. `estimate` (3, J), `sample_ns` (J,) and
-    `sampled_status` (J,) are completed in place, for the `changed` entities.
+    Reduction to a quarter turn in three parts and polynomials as in FreeBSD's msun (e_rem_pio2.c, k_sin.c, k_cos.c), which
+    stay within an ulp or two of the C library's.
     """
-    for entity in changed:
-        for place in range(tables.first_joint[entity + 1] - 1, tables.first_joint[entity] - 1, -1):
-            joint = tables.order[place]
-            leader, factor = tables.leader[joint], tables.multiplier[joint]
-            if leader >= 0 and factor != 0.0 and sample_ns[leader] == NO_STAMP and sample_ns[joint] != NO_STAMP:
-                estimate[0, leader] = (estimate[0, joint] - tables.offset[joint]) / factor
-                estimate[1, leader] = estimate[1, joint] / factor
-                estimate[2, leader] = estimate[2, joint] / abs(factor)
-                sample_ns[leader] = sample_ns[joint]
-                sampled_status[leader] = sampled_status[joint]
-
-
-@kernel
-def settle_joints(
-    tables: Tables,
-    changed: Ints,
-    entity_status: Bytes,
-    sample_ns: Ints,
-    sampled_status: Bytes,
-    estimate: Floats,
-    position: Floats,
-    velocity: Floats,
-    std: Floats,
-    status: Bytes,
-    limited: Bytes,
-) -> None:
-    """Turn estimates into the joint state that is shown, for the `changed` entities: rest, mimic, then limits.
-
-    `estimate` (3, J) holds position, velocity and sigma of the position, `sampled_status` (J,) goes by each joint's own age.
-    The last five arrays (J,) are written. A joint that was never sampled stands as authored, even beyond its limits, with an
-    infinite sigma; a fixed one is as good as its robot; a mimic joint takes everything from the joint it follows.
-    """
-    for entity in changed:
-        for place in range(tables.first_joint[entity], tables.first_joint[entity + 1]):
-            joint = tables.order[place]
-            leader = tables.leader[joint]
-            limited[joint] = 0
-            if tables.kind[joint] == _FIXED:
-                position[joint], velocity[joint], std[joint] = 0.0, 0.0, 0.0
-                status[joint] = entity_status[entity]
-                continue
-            if leader >= 0:
-                sample_ns[joint] = sample_ns[leader]
-            if sample_ns[joint] == NO_STAMP:
-                position[joint], velocity[joint], std[joint] = tables.rest[joint], 0.0, math.inf
-                status[joint] = _LOST
-                continue
-            if leader >= 0:
-                factor = tables.multiplier[joint]
-                position[joint] = factor * position[leader] + tables.offset[joint]
-                velocity[joint] = factor * velocity[leader]
-                std[joint] = abs(factor) * std[leader]
-                status[joint] = status[leader]
-            else:
-                position[joint], velocity[joint], std[joint] = estimate[0, joint], estimate[1, joint], estimate[2, joint]
-                status[joint] = sampled_status[joint]
-            beyond = max(tables.lower[joint] - position[joint], position[joint] - tables.upper[joint])
-            if beyond > 0.0:
-                position[joint] = min(max(position[joint], tables.lower[joint]), tables.upper[joint])
-                limited[joint] = beyond > _AT_LIMIT
+    if not abs(x) < _FAR:
+        return math.sin(x), math.cos(x)
+    quarters = np.rint(x * (2.0 / math.pi))
+    y = ((x - quarters * _QUARTER_1) - quarters * _QUARTER_2) - quarters * _QUARTER_3
+    z = y * y
+    sine = 1.58969099521155010221e-10
+    for term in (
+        -2.50507602534068634195e-08, 2.75573137070700676789e-06, -1.98412698298579493134e-04, 8.33333333332248946124e-03,
+        -1.66666666666666324348e-01,
+    ):  # fmt: skip
+        sine = term + z * sine
+    sine = y + y * z * sine
+    cosine = -1.13596475577881948265e-11
+    for term in (
+        2.08757232129817482790e-09, -2.75573143513906633035e-07, 2.48015872894767294178e-05, -1.38888888888741095749e-03,
+        4.16666666666666019037e-02, -0.5, 1.0,
+    ):  # fmt: skip
+        cosine = term + z * cosine
+    turned = int(quarters)
+    if turned & 1:
+        sine, cosine = cosine, sine
+    return -sine if turned & 2 else sine, -cosine if (turned + 1) & 2 else cosine
 
 
 @kernel
@@ -211,25 +161,40 @@ def place_frames(
 
     Free roots stand at `body_position` (E, 3), `body_orientation` (E, 4) where `posed`, else where the asset has them; then
     `W(child) = W(parent) * parent_frame * motion(axis, q) * inverse(child_frame)` in kinematic order.
+
+    No product is scaled back to unit length: each is off by a rounding, and a square root would double what a link costs.
     """
     for entity in changed:
-        root = tables.root[entity]
-        if tables.free[entity] and posed[entity]:
-            position[root] = _vector(body_position, entity)
-            orientation[root] = _unit(_quaternion(body_orientation, entity))
+        root = tables.entities[entity].root
+        if tables.entities[entity].free and posed[entity]:
+            _put_vector(position, root, _vector(body_position, entity))
+            _put_quaternion(orientation, root, _unit(_quaternion(body_orientation, entity)))
         else:
-            position[root] = _vector(tables.rest_position, root)
-            orientation[root] = _quaternion(tables.rest_orientation, root)
+            p, q = tables.frames[root].rest_position, tables.frames[root].rest_orientation
+            _put_vector(position, root, (p[0], p[1], p[2]))
+            _put_quaternion(orientation, root, (q[0], q[1], q[2], q[3]))
 
-        for joint in range(tables.first_joint[entity], tables.first_joint[entity + 1]):
-            translation, rotation = _joint_pose(tables.kind[joint], tables.motion, joint, joint_position[joint])
-            parent, child = tables.parent[joint], tables.child[joint]
-            if parent >= 0:
-                stands = _quaternion(orientation, parent)
-                translation = _carry(_vector(position, parent), stands, translation)
+        for joint in range(tables.entities[entity].first_joint, tables.entities[entity].end_joint):
+            m = tables.motions[joint]
+            sin, cos = _sine_cosine(0.5 * joint_position[joint]) if m.turns else (0.0, 1.0)
+            rotation = (
+                m.a[0] * cos + m.b[0] * sin,
+                m.a[1] * cos + m.b[1] * sin,
+                m.a[2] * cos + m.b[2] * sin,
+                m.a[3] * cos + m.b[3] * sin,
+            )
+            first, second = (1.0 - 2.0 * sin * sin, 2.0 * sin * cos) if m.turns else (joint_position[joint], 0.0)
+            translation = (
+                m.p[0] + m.u[0] * first + m.v[0] * second,
+                m.p[1] + m.u[1] * first + m.v[1] * second,
+                m.p[2] + m.u[2] * first + m.v[2] * second,
+            )
+            if m.parent >= 0:
+                stands = _quaternion(orientation, m.parent)
+                translation = _carry(_vector(position, m.parent), stands, translation)
                 rotation = _product(stands, rotation)
-            position[child] = translation
-            orientation[child] = _unit(rotation)
+            _put_vector(position, m.child, translation)
+            _put_quaternion(orientation, m.child, rotation)
 
 
 @kernel
@@ -250,56 +215,52 @@ def hang_frames(
     `shown_orientation` (F, 4). Were W in the place of S, every frame would inherit the rounding of those that carry it.
     """
     for entity in changed:
-        for place in range(tables.first_frame[entity], tables.first_frame[entity + 1]):
+        for place in range(tables.entities[entity].first_frame, tables.entities[entity].end_frame):
             frame = tables.hanging[place]
+            row = tables.frames[frame]
             x, y, z = _vector(position, frame)
             rotation = _quaternion(orientation, frame)
-            carrier = tables.mount_frame[frame]
+            carrier = row.mount_frame
             if carrier >= 0:
                 back = _conjugate(_quaternion(shown_orientation, carrier))
                 ox, oy, oz = _vector(shown_position, carrier)
                 x, y, z = _carry((0.0, 0.0, 0.0), back, (x - ox, y - oy, z - oz))
                 rotation = _product(back, rotation)
-            mount = _quaternion(tables.mount_orientation, frame)
-            mx, my, mz = _vector(tables.mount_position, frame)
+            hung = row.mount_orientation
+            mount = hung[0], hung[1], hung[2], hung[3]
+            mx, my, mz = row.mount_position[0], row.mount_position[1], row.mount_position[2]
             x, y, z = _carry((mx, my, mz), mount, (x, y, z))
-            units, rounding = tables.units_per_metre[frame], tables.translate[frame]
+            units, rounding = row.units_per_metre, row.translate
             x, y, z = units * x, units * y, units * z
             if rounding != _EXACT:
                 x, y, z = _rounded(x, rounding), _rounded(y, rounding), _rounded(z, rounding)
-            local_translate[frame] = (x, y, z)
+            _put_vector(local_translate, frame, (x, y, z))
             w, i, j, k = _product(mount, rotation)
-            precision = tables.orient[frame]
+            precision = row.orient
             rotation = _rounded(w, precision), _rounded(i, precision), _rounded(j, precision), _rounded(k, precision)
-            local_orient[frame] = rotation
+            _put_quaternion(local_orient, frame, rotation)
 
             mount = _conjugate(mount)
             rotation = _product(mount, _shown(rotation, precision))
-            shown_orientation[frame] = rotation if carrier < 0 else _product(_quaternion(shown_orientation, carrier), rotation)
-            shown_position[frame] = _vector(position, frame)
+            if carrier >= 0:
+                rotation = _product(_quaternion(shown_orientation, carrier), rotation)
+            _put_quaternion(shown_orientation, frame, rotation)
+            _put_vector(shown_position, frame, _vector(position, frame))
             if rounding != _EXACT:
                 x, y, z = _carry((0.0, 0.0, 0.0), mount, (x / units - mx, y / units - my, z / units - mz))
                 if carrier >= 0:
                     x, y, z = _carry(_vector(shown_position, carrier), _quaternion(shown_orientation, carrier), (x, y, z))
-                shown_position[frame] = (x, y, z)
+                _put_vector(shown_position, frame, (x, y, z))
 
 
 @kernel
 def move(
     tables: Tables,
     changed: Ints,
-    entity_status: Bytes,
-    sample_ns: Ints,
-    sampled_status: Bytes,
-    estimate: Floats,
     posed: Bytes,
     body_position: Floats,
     body_orientation: Floats,
     joint_position: Floats,
-    joint_velocity: Floats,
-    joint_std: Floats,
-    joint_status: Bytes,
-    limited: Bytes,
     position: Floats,
     orientation: Floats,
     shown_position: Floats,
@@ -307,20 +268,6 @@ def move(
     local_translate: Floats,
     local_orient: Floats,
 ) -> None:
-    """Settle the joints, place the frames and hang them, for the `changed` entities, in one call (each costs 5 us)."""
-    lead_back(tables, changed, sample_ns, sampled_status, estimate)
-    settle_joints(
-        tables,
-        changed,
-        entity_status,
-        sample_ns,
-        sampled_status,
-        estimate,
-        joint_position,
-        joint_velocity,
-        joint_std,
-        joint_status,
-        limited,
-    )
+    """Place the frames of the `changed` entities and hang them, in one call."""
     place_frames(tables, changed, posed, body_position, body_orientation, joint_position, position, orientation)
     hang_frames(tables, changed, position, orientation, shown_position, shown_orientation, local_translate, local_orient)

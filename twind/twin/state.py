@@ -10,6 +10,7 @@ from twind.model.state import Update
 from twind.model.time import NO_STAMP
 from twind.model.topology import Joint, JointKind, Link, RigidObject, Robot, Topology
 from twind.twin.kinematics import move
+from twind.twin.settle import settle_joints
 from twind.twin.status import find_changed, grade
 from twind.twin.tables import flatten
 
@@ -61,8 +62,8 @@ class Twin:
         self._joint_std = np.zeros(joints)
         self._joint_status = np.zeros(joints, np.uint8)
         self._limited = np.zeros(joints, np.uint8)
-        self._position = self._tables.rest_position.copy()
-        self._orientation = self._tables.rest_orientation.copy()
+        self._position = self._tables.frames["rest_position"].copy()
+        self._orientation = self._tables.frames["rest_orientation"].copy()
         self._local_translate = np.zeros((frames, 3))
         self._local_orient = np.zeros((frames, 4))
         self._position_std = np.zeros(entities)
@@ -158,21 +159,26 @@ class Twin:
         self._estimate[0], self._estimate[1], self._estimate[2] = joint_position, joint_velocity, joint_std
         np.copyto(self._body_position, body_position)
         np.copyto(self._body_orientation, body_orientation)
-        move(
+        settle_joints(
             self._tables,
             changed,
             self._status,
             self._joint_sample_ns,
             self._sampled_status,
             self._estimate,
-            self._posed,
-            self._body_position,
-            self._body_orientation,
             self._joint_position,
             self._joint_velocity,
             self._joint_std,
             self._joint_status,
             self._limited,
+        )
+        move(
+            self._tables,
+            changed,
+            self._posed,
+            self._body_position,
+            self._body_orientation,
+            self._joint_position,
             self._position,
             self._orientation,
             self._shown_position,

@@ -10,7 +10,7 @@ import numpy as np
 
 from twind.model.estimates import Status
 from twind.model.time import NO_STAMP, NS_PER_MS, ms_to_ns
-from twind.twin.kinematics import lead_back, settle_joints
+from twind.twin.settle import settle_joints
 from twind.twin.status import grade
 from twind.twin.tables import flatten
 
@@ -63,7 +63,6 @@ class Sampler:
         self._grade(body_ns, sample_ns, self._body_status)
         estimate = self._estimate
         estimate[0], estimate[1], estimate[2] = prediction.joint_position, prediction.joint_velocity, prediction.joint_std
-        lead_back(self._tables, self._everything, joint_ns, self._sampled_status, estimate)
         position, velocity, std = self._shown
         settle_joints(
             self._tables,
