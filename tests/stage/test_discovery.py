@@ -427,3 +427,67 @@ def test_id_that_could_not_be_a_topic_level_is_refused(stage_from: Callable[...,
     text = two_links("").replace('(kind = "component") {', '(kind = "component") { custom string twind:id = "cell/robot"')
     with pytest.raises(StageError, match="must not hold"):
         discover_stage(stage_from(text))
+
+
+DOOR = f"""
+    def Xform "cabinet" (kind = "component") {{
+        %s
+        {body("frame")} {body("door", (0, 0, 1))}
+        {joint("Revolute", "hinge", "/cabinet/frame", "/cabinet/door", "point3f physics:localPos0 = (0, 0, 1)")}
+        {joint("Fixed", "wall", "", "/cabinet/frame")}
+    }}
+"""
+
+
+def test_mechanism_without_articulation_is_a_robot_once_a_prim_above_it_has_an_id(stage_from: Callable[..., Any]) -> None:
+    plain = discover_stage(stage_from(DOOR % ""))
+    assert plain.robots == ()
+    assert "twind:id" in reasons(plain, "/cabinet/hinge")[0]
+    (cabinet,) = discover_stage(stage_from(DOOR % 'string twind:id = "cabinet_3"')).robots
+    assert (cabinet.id, cabinet.prim, cabinet.floating) == ("cabinet_3", "/cabinet", False)
+    assert [one.name for one in cabinet.joints] == ["wall", "hinge"]
+
+
+def test_display_name_of_a_joint_is_another_name_for_it(stage_from: Callable[..., Any]) -> None:
+    stage = stage_from(two_links(joint("Revolute", "knee_1", "/robot/a", "/robot/b")))
+    assert discover_stage(stage).robots[0].joints[0].label == ""
+    stage.GetPrimAtPath("/robot/knee_1").SetDisplayName("left-knee")
+    (knee,) = discover_stage(stage).robots[0].joints
+    assert (knee.name, knee.label) == ("knee_1", "left-knee")
+
+
+def test_loop_is_cut_at_a_joint_without_a_motor(stage_from: Callable[..., Any]) -> None:
+    text = f"""
+    def Xform "four_bar" (kind = "component") {{
+        {body("a", schemas=ROOT)} {body("b")} {body("c")}
+        {joint("Revolute", "ab", "/four_bar/a", "/four_bar/b")}
+        {joint("Revolute", "ac", "/four_bar/a", "/four_bar/c")}
+        {joint("Revolute", "bc", "/four_bar/b", "/four_bar/c")}
+    }}
+    """
+    stage = stage_from(text)
+    assert [one.name for one in discover_stage(stage).robots[0].joints] == ["ab", "ac"]
+    stage.GetPrimAtPath("/four_bar/bc").AddAppliedSchema("PhysicsDriveAPI:angular")
+    topology = discover_stage(stage)
+    assert [one.name for one in topology.robots[0].joints] == ["ab", "bc"]
+    assert "loop" in reasons(topology, "/four_bar/ac")[0]
+
+
+def test_joint_type_of_another_vendor_is_noted(stage_from: Callable[..., Any]) -> None:
+    topology = discover_stage(stage_from('def PhysxPhysicsGearJoint "gear" {}'))
+    assert "PhysxPhysicsGearJoint" in reasons(topology, "/gear")[0]
+
+
+def test_frame_that_is_not_finite_makes_its_joint_ignored(stage_from: Callable[..., Any]) -> None:
+    text = two_links(joint("Revolute", "j", "/robot/a", "/robot/b", "point3f physics:localPos0 = (0, nan, 0)"))
+    topology = discover_stage(stage_from(text))
+    assert topology.robots[0].joints == ()
+    assert "not finite" in reasons(topology, "/robot/j")[0]
+
+
+def test_geometry_that_is_instanced_below_a_link_does_not_hinder_it(stage_from: Callable[..., Any]) -> None:
+    text = """def Xform "shape" { def Sphere "ball" {} }""" + two_links(joint("Revolute", "j", "/robot/a", "/robot/b")).replace(
+        "{ double3", '{ def Xform "visual" (instanceable = true references = </shape>) {} double3'
+    )
+    topology = discover_stage(stage_from(text))
+    assert [one.name for one in topology.robots[0].joints] == ["j"]

@@ -45,6 +45,7 @@ class Bodies:
         self.prims = list(_prims(stage))
         """Every prim of the stage, in traversal order: walked once."""
         self._index: dict[Any, int] = {}
+        self._below: dict[Any, list[int]] | None = None
         for prim in self.prims:
             if not prim.HasAPI(UsdPhysics.RigidBodyAPI):
                 continue
@@ -65,6 +66,15 @@ class Bodies:
     def at(self, prim: Any) -> int | None:
         """Return the index of the body that this prim is, None when it is none."""
         return self._index.get(prim.GetPath())
+
+    def below(self, prim: Any) -> list[int]:
+        """Return the bodies below a prim, in traversal order."""
+        if self._below is None:
+            self._below = {}
+            for index, body in enumerate(self.all):
+                for path in body.prim.GetPath().GetAncestorsRange():
+                    self._below.setdefault(path, []).append(index)
+        return self._below.get(prim.GetPath(), [])
 
     def holding(self, prim: Any) -> int:
         """Return the nearest body at or above a prim, `WORLD` when there is none."""

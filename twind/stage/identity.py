@@ -33,7 +33,7 @@ def robot_prims(robots: Sequence[tuple[Any, list[Any]]]) -> list[Any]:
 
 
 def _robot_prim(root: Any, paths: list[Any]) -> Any:
-    for fits in (_has_id, _is_isaac_robot, _is_component):
+    for fits in (claims_entity, _is_isaac_robot, _is_component):
         for prim in _upwards(root):
             if fits(prim):
                 return prim
@@ -49,7 +49,8 @@ def _upwards(prim: Any) -> Iterator[Any]:
         prim = prim.GetParent()
 
 
-def _has_id(prim: Any) -> bool:
+def claims_entity(prim: Any) -> bool:
+    """Whether a prim says that it stands for an entity, by an id or by the schema."""
     return authored_text(prim, ID) is not None or ENTITY_API in applied(prim)
 
 
