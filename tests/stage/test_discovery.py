@@ -315,7 +315,7 @@ def test_velocity_limit_is_the_lowest_declared_and_a_huge_one_is_none(stage_from
 
 
 def test_disabled_rigid_body_stands_still(stage_from: Callable[..., Any]) -> None:
-    text = two_links(joint("Fixed", "j", "/robot/b", "/robot/a"), second_at=(0, 0, 0)).replace(
+    text = two_links(joint("Revolute", "j", "/robot/b", "/robot/a"), second_at=(0, 0, 0)).replace(
         f'def Xform "b" ({BODY}) {{', f'def Xform "b" ({BODY}) {{ bool physics:rigidBodyEnabled = 0'
     )
     topology = discover_stage(stage_from(text))
@@ -491,3 +491,18 @@ def test_geometry_that_is_instanced_below_a_link_does_not_hinder_it(stage_from: 
     )
     topology = discover_stage(stage_from(text))
     assert [one.name for one in topology.robots[0].joints] == ["j"]
+
+
+def test_articulation_in_which_nothing_can_move_is_ignored_and_leaves_the_prim_above_to_the_others(
+    stage_from: Callable[..., Any],
+) -> None:
+    text = f"""
+    def Xform "robot" (kind = "component") {{
+        {body("cover", schemas=ROOT)} {body("a", schemas=ROOT)} {body("b")}
+        {joint("Fixed", "glue", "", "/robot/cover")} {joint("Revolute", "j", "/robot/a", "/robot/b")}
+    }}
+    """
+    topology = discover_stage(stage_from(text))
+    assert [(one.id, one.prim) for one in topology.robots] == [("robot", "/robot")]
+    assert topology.objects == ()
+    assert "none of its links can move" in reasons(topology, "/robot/cover")[0]
