@@ -10,7 +10,8 @@ import pytest
 
 from twind.model.errors import StageError
 from twind.model.topology import JointKind
-from twind.stage.discover import discover_stage
+from twind.stage.discover import discover, discover_stage
+from twind.stage.synthetic import serial_robots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -506,3 +507,30 @@ def test_articulation_in_which_nothing_can_move_is_ignored_and_leaves_the_prim_a
     assert [(one.id, one.prim) for one in topology.robots] == [("robot", "/robot")]
     assert topology.objects == ()
     assert "none of its links can move" in reasons(topology, "/robot/cover")[0]
+
+
+def test_prototype_of_a_point_instancer_is_no_object(stage_from: Callable[..., Any]) -> None:
+    topology = discover_stage(stage_from(f'def PointInstancer "screws" {{ {body("screw")} }} {body("box")}'))
+    assert [one.id for one in topology.objects] == ["box"]
+    assert "point instancer" in reasons(topology, "/screws/screw")[0]
+
+
+def test_same_robot_referenced_many_times_below_payloads_has_ids_and_places_of_its_own(tmp_path: Any) -> None:
+    contents, asset, root = tmp_path / "contents.usda", tmp_path / "asset.usda", tmp_path / "root.usda"
+    serial_robots(1, joints=2).Export(str(contents))
+    head = '#usda 1.0\n(\n metersPerUnit = 1\n upAxis = "Z"\n defaultPrim = "arm"\n)\n'
+    asset.write_text(
+        f'{head}def Xform "arm" (\n payload = @./contents.usda@</World/robot_0>\n variants = {{ string size = "big" }}\n'
+        ' prepend variantSets = "size"\n)\n{\n variantSet "size" = {\n  "big" {\n  }\n  "off" (active = false) {\n  }\n }\n}\n'
+    )
+    cells = "".join(
+        f'def Xform "cell_{at}" {{\n double3 xformOp:translate = ({at}, 0, 0)\n'
+        f' uniform token[] xformOpOrder = ["xformOp:translate"]\n'
+        f' def "arm" (\n references = @./asset.usda@\n active = {"false" if at == 3 else "true"}\n )\n {{\n'
+        f'  string twind:id = "arm_{at}"\n }}\n}}\n'
+        for at in range(4)
+    )
+    root.write_text(head.replace(' defaultPrim = "arm"\n', "") + cells)
+    topology = discover(str(root))
+    assert [one.id for one in topology.robots] == ["arm_0", "arm_1", "arm_2"]
+    assert [one.links[0].rest.position[0] for one in topology.robots] == [0, 1, 2]

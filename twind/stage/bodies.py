@@ -46,10 +46,15 @@ class Bodies:
         """Every prim of the stage, in traversal order: walked once."""
         self._index: dict[Any, int] = {}
         self._below: dict[Any, list[int]] | None = None
+        instancer: Any = None
         for prim in self.prims:
+            if prim.GetTypeName() == "PointInstancer":
+                instancer = prim
             if not prim.HasAPI(UsdPhysics.RigidBodyAPI):
                 continue
-            if UsdPhysics.RigidBodyAPI(prim).GetRigidBodyEnabledAttr().Get() is False:
+            if instancer is not None and prim.GetPath().HasPrefix(instancer.GetPath()):
+                notes.add(prim, f"it is below the point instancer {instancer.GetPath()}, which draws copies of it elsewhere")
+            elif UsdPhysics.RigidBodyAPI(prim).GetRigidBodyEnabledAttr().Get() is False:
                 notes.add(prim, "its rigid body is disabled (physics:rigidBodyEnabled), so it is taken to stand still")
             elif not prim.IsA(UsdGeom.Xformable):
                 notes.add(
