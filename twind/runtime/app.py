@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 _CLOSE_RESERVE_S = 3.0
 """What the last steps of the drain may count on, however long the first ones take [s]."""
 
-_SWITCH_S = 0.001
+SWITCH_S = 0.0005
 """How long another thread may go on while the event loop waits for Python's global lock [s]. Writing the stage takes another
 thread milliseconds at every tick; Python's default of 5 ms would be the loop's lag."""
 
@@ -395,6 +395,6 @@ async def serve(loaded: Loaded, *, telemetry: Telemetry) -> int:
 
 def run(loaded: Loaded) -> int:
     """Run one daemon in this process, on this thread."""
-    sys.setswitchinterval(_SWITCH_S)
+    sys.setswitchinterval(SWITCH_S)
     with Telemetry(loaded.settings.log) as telemetry:
         return asyncio.run(serve(loaded, telemetry=telemetry))
