@@ -100,6 +100,8 @@ def replay(
         on_progress = stack.enter_context(_progress(window))
         summary = replay_to_folder(window.paths, loaded, topology, out, options=options, take=take, on_progress=on_progress)
     click.echo(json.dumps(summary, indent=2) if as_machine else _text(summary, out))
+    if usd is not None and not as_machine:
+        click.echo(f"take: {usd}")
 
 
 class _progress:  # noqa: N801  (read as a function)
