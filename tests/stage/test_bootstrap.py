@@ -11,6 +11,7 @@ from pxr import Sdf, Usd
 from tests.stage.plant import build_plant
 from tests.usd_2511 import seen_by, seen_here
 from twind.stage.bootstrap import FileTree, bootstrap_of
+from twind.stage.export import Export
 from twind.stage.live import LiveStage
 from twind.stage.synthetic import serial_robots
 
@@ -127,4 +128,14 @@ def test_a_broken_layer_in_a_variant_that_is_not_selected_does_no_harm(tmp_path:
     (root.parent / "big.usda").write_text("#usda 1.0\ndef {")
     live = LiveStage.open(str(root), instance="t")
     assert "root/robots/robots.usdc" in bootstrap_of(live).files
+    live.close()
+
+
+def test_a_package_is_one_file_of_the_tree(plant: LiveStage, tmp_path: Path) -> None:
+    Export(plant.topology.root).package(tmp_path / "plant.usdz")
+    live = LiveStage.open(str(tmp_path / "plant.usdz"), instance="t")
+    tree = bootstrap_of(live)
+    assert (sorted(tree.files), tree.root) == (["root/plant.usdz", "twin.usda"], "root/plant.usdz")
+    assert not [path for path, _ in tree.left_out if path.endswith((".usda", ".usdc"))]
+    assert not Usd.Stage.Open(str(unpack(tree, live, tmp_path / "taken"))).GetCompositionErrors()
     live.close()
