@@ -124,7 +124,7 @@ def _live_layer(data: bytes, stage: Any) -> Any:
     foreign: list[str] = []
 
     def check(path: Any) -> None:
-        if path.IsPrimPath() and not stage.GetPrimAtPath(path):
+        if path.IsPrimPath() and layer.GetPrimAtPath(path).specifier == Sdf.SpecifierOver and not stage.GetPrimAtPath(path):
             foreign.append(str(path))
 
     layer.Traverse(Sdf.Path.absoluteRootPath, check)
