@@ -14,6 +14,7 @@ from twind.cli.main import main
 from twind.config.load import load
 from twind.config.registry import Registry
 from twind.stage.discover import discover
+from twind.stage.live import LiveStage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +93,9 @@ def test_one_command_makes_a_layer_and_a_configuration_that_check_accepts(here: 
     loaded = load([here / "twind.yaml"], Registry.installed()).settings
     routes = [(route.topic.text, route.codec, route.entity) for route in loaded.sources["floor"].routes]
     assert routes == [("cell/{entity}/joint_state", "joint_state", None), ("cell/{entity}/pose", "pose", None)]
+    live = LiveStage.open(loaded.stage.root, instance=loaded.instance)
+    assert live.read_back("arm").quality == "lost"
+    live.close()
     assert (here / "assets/cell.usda").read_bytes() == asset
 
 
