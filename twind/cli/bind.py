@@ -73,7 +73,7 @@ class Outcome:
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 @click.option("--json", "as_machine", is_flag=True, help="Print JSON.")
 def bind(*, root: str, output: Path | None, ask: bool | None, dry_run: bool, as_machine: bool, **given: Any) -> None:
-    r"""Make the stage at ROOT a twin: ids, joint settings and topics, in a binding layer that composes over it.
+    """Make the stage at ROOT a twin: ids, joint settings and topics, in a binding layer that composes over it.
 
     ROOT itself is never changed. Run it again to change what the options name; everything else in the layer stays. ROOT may
     be the binding layer itself.
@@ -81,7 +81,7 @@ def bind(*, root: str, output: Path | None, ask: bool | None, dry_run: bool, as_
     \b
     twind bind arm.usda --config twind.yaml
     twind bind cell.usda --entity /World/arm=arm-1 --joint 'arm-1/*:velocity=true' --topic 'cell/{entity}/joint_state'
-    """
+    """  # noqa: D301  (click wants the control character)
     from twind.config.registry import Registry
     from twind.stage.binding.layer import BindingLayer
 
