@@ -15,7 +15,7 @@ from typing import Any
 import machine
 from table import Section, render
 
-MODULES = ("pipeline", "recording", "mqtt_floor", "stage_write", "latency", "kernels", "startup")
+MODULES = ("pipeline", "recording", "mqtt_floor", "stage_write", "discovery", "latency", "kernels", "startup")
 """One module per measurement; each has `measure(*, quick) -> Section`."""
 _RESULTS = Path(__file__).parent / "results" / "latest.json"
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+_LONG = 32
+"""Elements from which on an array is compared by its digest."""
 
 
 def dump(path: str, times: Sequence[float]) -> dict[str, Any]:
@@ -54,6 +56,11 @@ def _plain(value: Any) -> Any:
         return value.hex() if math.isfinite(value) else str(value)
     if hasattr(value, "resolvedPath"):
         return [value.path.rpartition("/")[2], bool(value.resolvedPath)]
+    if hasattr(value, "__len__") and len(value) > _LONG:
+        try:
+            return [len(value), hashlib.sha256(memoryview(value)).hexdigest()]
+        except TypeError:  # tokens and the like have no buffer
+            pass
     if hasattr(value, "GetRow"):
         value = [value.GetRow(row) for row in range(value.dimension[0])]
     elif hasattr(value, "GetReal"):

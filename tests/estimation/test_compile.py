@@ -36,11 +36,12 @@ MODULES = [
 ]  # fmt: skip
 
 
-def test_every_kernel_lets_other_threads_run_and_keeps_nan_checks() -> None:
+def test_every_kernel_lets_other_threads_run_keeps_nan_checks_and_cannot_allocate() -> None:
     assert len(compile.KERNELS) > 20
     for kernel in compile.KERNELS:
         assert kernel.targetoptions["nogil"] is True, kernel
         assert kernel.targetoptions["error_model"] == "numpy", kernel
+        assert kernel.targetoptions["_nrt"] is False, kernel
         assert kernel.targetoptions.get("fastmath") == {"contract"}, kernel
         assert not kernel.targetoptions.get("parallel"), kernel
 

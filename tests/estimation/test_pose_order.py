@@ -80,6 +80,17 @@ def test_a_ring_that_is_too_short_says_so(start_ns: int) -> None:
     assert not (verdict[:-1] == Verdict.TOO_OLD).any()
 
 
+@pytest.mark.parametrize("count", range(20, 33))
+def test_the_newest_samples_up_to_the_depth_can_have_come_late_wherever_the_ring_stands(start_ns: int, count: int) -> None:
+    data = log(start_ns, count)
+    expected, _ = run(data, np.arange(count), lag_ns=10 * SECOND, depth=9)
+    order = np.delete(np.arange(count), count - 9)
+    found, verdict = run(data, np.append(order, count - 9), lag_ns=10 * SECOND, depth=9)
+    assert verdict[-1] != Verdict.TOO_OLD
+    for name in FIELDS:
+        np.testing.assert_allclose(found._states[name], expected._states[name], rtol=0.0, atol=1e-12)
+
+
 def test_two_channels_may_share_an_instant(start_ns: int) -> None:
     data = log(start_ns, 40)
     data["t"][10:20:2] = data["t"][11:21:2]

@@ -160,14 +160,28 @@ def test_a_matrix_loses_nothing_and_its_children_neither() -> None:
     assert worst(live, count=20)[0] < EXACT_M
 
 
-def test_ops_that_replace_euler_angles_are_as_exact_as_they_are_written() -> None:
+@pytest.mark.parametrize("order", ["XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX"])
+@pytest.mark.parametrize(("double", "off_m", "off_rad"), [(True, EXACT_M, 1e-9), (False, FLOAT_M, 1e-6)])
+def test_euler_angles_are_kept_and_lose_no_more_than_their_own_rounding(
+    order: str,
+    double: bool,  # noqa: FBT001
+    off_m: float,
+    off_rad: float,
+) -> None:
     stage = retyped(NAMES.Double3, NAMES.Quatf)
+    kind = getattr(UsdGeom.XformOp, f"TypeRotate{order}")
+    precision = UsdGeom.XformOp.PrecisionDouble if double else UsdGeom.XformOp.PrecisionFloat
     for prim in stage.Traverse():
-        if prim.GetName() == "link_2":
+        if prim.GetAttribute(ORIENT):
             xform = UsdGeom.Xformable(prim)
             xform.ClearXformOpOrder()
-            xform.SetXformOpOrder([UsdGeom.XformOp(prim.GetAttribute(TRANSLATE)), xform.AddRotateXYZOp()])
-    assert worst(LiveStage.over(stage, instance="test"), count=20)[0] < EXACT_M
+            xform.SetXformOpOrder([UsdGeom.XformOp(prim.GetAttribute(TRANSLATE)), xform.AddXformOp(kind, precision)])
+    live = LiveStage.over(stage, instance="test")
+    assert "xformOpOrder" not in live.layer_text()
+    assert ORIENT not in live.layer_text()
+    position, rotation = worst(live, count=20)
+    assert position < off_m
+    assert rotation < off_rad
 
 
 @pytest.mark.parametrize(

@@ -102,3 +102,65 @@ def test_object_and_robot_may_not_share_an_id(stage_from: Callable[..., Any]) ->
     text = world(arm(), 'def Xform "part" (apiSchemas = ["PhysicsRigidBodyAPI"]) { string twind:id = "arm" }')
     with pytest.raises(StageError, match="ambiguous"):
         discover_stage(stage_from(text))
+
+
+def test_every_ambiguous_id_is_named_at_once_and_discovery_without_ids_still_works(stage_from: Callable[..., Any]) -> None:
+    parts = "".join(
+        f'def Xform "{group}" {{ {" ".join(part(name) for name in ("bolt", "nut"))} }}' for group in ("left", "right", "top")
+    )
+    stage = stage_from(world(parts))
+    with pytest.raises(StageError) as refused:
+        discover_stage(stage)
+    assert "'bolt' is ambiguous: /World/left/bolt, /World/right/bolt and /World/top/bolt all have it" in str(refused.value)
+    assert "'nut' is ambiguous" in str(refused.value)
+    assert len(discover_stage(stage, strict=False).objects) == 6
+
+
+def part(name: str, inside: str = "") -> str:
+    return f'def Xform "{name}" (apiSchemas = ["PhysicsRigidBodyAPI"]) {{ {inside} }}'
+
+
+def test_list_of_ambiguous_ids_is_bounded(stage_from: Callable[..., Any]) -> None:
+    parts = "".join(f'def Xform "g{group}" {{ {" ".join(part(f"part_{name}") for name in range(12))} }}' for group in range(13))
+    with pytest.raises(StageError, match="and 2 more ids") as refused:
+        discover_stage(stage_from(world(parts)))
+    assert "and 3 more all have it" in str(refused.value)
+
+
+def test_entity_schema_marks_the_prim_that_stands_for_a_robot(stage_from: Callable[..., Any]) -> None:
+    text = world(arm(meta='kind = "component"')).replace(
+        'def Xform "World" ()', 'def Xform "World" (apiSchemas = ["TwindEntityAPI"])'
+    )
+    assert discover_stage(stage_from(text)).robots[0].prim == "/World"
+
+
+def test_entity_that_is_not_enabled_is_not_followed_and_its_links_are_no_objects(stage_from: Callable[..., Any]) -> None:
+    off = "uniform bool twind:enabled = 0"
+    topology = discover_stage(stage_from(world(arm(meta='kind = "component"', inside=off), part("box", off))))
+    assert topology.entities == ()
+    assert {one.prim for one in topology.ignored if "twind:enabled is false" in one.reason} == {"/World/arm", "/World/box"}
+
+
+def test_id_on_a_prim_that_is_no_entity_is_noted(stage_from: Callable[..., Any]) -> None:
+    topology = discover_stage(stage_from(world('def Xform "table" { string twind:id = "table_1" }')))
+    assert any(one.prim == "/World/table" and "neither" in one.reason for one in topology.ignored)
+
+
+def test_body_that_is_fixed_to_the_world_is_no_object_unless_it_has_an_id(stage_from: Callable[..., Any]) -> None:
+    def fixed(inside: str) -> Any:
+        welds = (
+            "def PhysicsFixedJoint 'w1' { rel physics:body0 = </World/table> } "
+            "def PhysicsFixedJoint 'w2' { rel physics:body0 = </World/lamp> rel physics:body1 = </World/table> }"
+        )
+        return discover_stage(stage_from(world(part("table"), part("lamp", inside), part("cup"), welds)))
+
+    assert [one.id for one in fixed("").objects] == ["cup"]
+    assert [one.id for one in fixed('string twind:id = "lamp"').objects] == ["lamp", "cup"]
+
+
+def test_prim_that_is_not_active_is_no_end_of_a_joint(stage_from: Callable[..., Any]) -> None:
+    stage = stage_from(world(arm()))
+    stage.GetPrimAtPath("/World/arm/links/tip").SetActive(False)
+    topology = discover_stage(stage)
+    assert topology.robots[0].joints == ()
+    assert any("not active" in one.reason for one in topology.ignored)

@@ -38,9 +38,11 @@ def show(ctx: click.Context, *, root: str, as_lint: bool, as_machine: bool) -> N
         ctx.exit(lint_stage(root, as_machine=as_machine))
     from twind.stage.describe import as_json, describe
     from twind.stage.discover import discover
+    from twind.stage.identity import check_ids
 
-    topology = discover(root)
+    topology = discover(root, strict=False)
     click.echo(json.dumps(as_json(topology), indent=2, allow_nan=False) if as_machine else describe(topology))
+    check_ids(topology)  # after all that was found is on the screen, because that is what one needs to correct them
 
 
 @click.group(
@@ -48,6 +50,7 @@ def show(ctx: click.Context, *, root: str, as_lint: bool, as_machine: bool) -> N
     default="show",
     commands_at={
         "show": ("twind.cli.stage:show", "What `twind stage ROOT` does; for a ROOT that is called like a command."),
+        "compose": ("twind.cli.compose:compose", "Put the live layers of several shards over one stage."),
         "export": ("twind.cli.export:export", "Write a stage, as authored or as it stands live, as one file."),
     },
 )

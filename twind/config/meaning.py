@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from twind.config.marks import Marks, SettingPath
     from twind.config.registry import Registry
-    from twind.config.settings import EstimationSettings, HttpSettings, Settings
+    from twind.config.settings import EstimationSettings, HttpSettings, Settings, ShardSettings
     from twind.model.errors import Problem
 
 
@@ -28,9 +28,13 @@ def check_meaning(settings: Settings, marks: Marks) -> Iterator[Problem]:
     """Check everything but the routes."""
     yield from _check_http(settings.http, marks)
     yield from _check_ages(settings.estimation, marks)
+    yield from _check_shard(settings.shard, marks)
     yield from _check_folder(settings.state_dir, ("state_dir",), marks)
     if settings.stage.snapshot is not None:
-        yield from _check_folder(settings.stage.snapshot.path, ("stage", "snapshot", "path"), marks)
+        snapshot = settings.stage.snapshot
+        yield from _check_folder(snapshot.path, ("stage", "snapshot", "path"), marks)
+        if snapshot.composed is not None:
+            yield from _check_folder(snapshot.composed.parent, ("stage", "snapshot", "composed"), marks)
     for name, sink in settings.sinks.items():
         folder = getattr(sink, "path", None)
         if isinstance(folder, Path):
@@ -61,6 +65,13 @@ def _check_ages(estimation: EstimationSettings, marks: Marks) -> Iterator[Proble
                 yield marks.problem(("estimation", named), message)
             else:
                 yield marks.problem(("estimation", named), f"{shorter} must not be greater than {longer}")
+
+
+def _check_shard(shard: ShardSettings, marks: Marks) -> Iterator[Problem]:
+    if shard.index >= shard.count:
+        at: SettingPath = ("shard", "index")
+        index, count = (MASK if marks.substituted(("shard", name)) else getattr(shard, name) for name in ("index", "count"))
+        yield marks.problem(at, f"{index} of {count} shards: the first is 0, so the index must be less than `shard.count`")
 
 
 def _check_folder(folder: Path, at: SettingPath, marks: Marks) -> Iterator[Problem]:

@@ -15,15 +15,41 @@ from twind.config.base import Secret, SettingsModel, SourceSettings
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+Unit = Annotated[float, Field(ge=0, le=1)]
 
 
 class SnapshotSettings(SettingsModel):
     """A copy of the live layer on disk, for tools that cannot connect."""
 
     path: Path
-    """Folder for `live.usda` (the live layer) and `twin.usda` (which composes it over your root layer)."""
+    """Folder for `live.usda` (the live layer) and `twin.usda` (which composes it over your root layer). Only one daemon writes
+    there: the one that was started last. An older one that still runs is refused, and stops."""
+    composed: Path | None = None
+    """File that shows the live layers of all shards as one stage; every daemon that names the same file adds its own at its
+    start. Best on the volume that holds the snapshot folders of all of them."""
     rate_hz: Annotated[float, Field(gt=0, le=10)] = 2.0
     """How often `live.usda` is replaced [Hz]. Each write costs about 10 ms for 700 links."""
+
+
+class DeadBandSettings(SettingsModel):
+    """How far a state must be from what stands in the stage to be written.
+
+    Each quantity is compared with what was last *written*, so nothing slow is ever lost; 0 writes every change. An entity is
+    written as a whole as soon as one of its quantities is off, and always when its quality changes.
+    """
+
+    position_m: NotNegative = 2e-6
+    """Positions of links and objects in the world, and of prismatic joints [m]. No link stands further than this from where
+    the twin has it."""
+    rotation_rad: NotNegative = 1e-5
+    """Orientations of links and objects, and positions of revolute joints [rad]."""
+    velocity_m_s: NotNegative = 1e-3
+    """Velocities of prismatic joints [m/s]."""
+    velocity_rad_s: NotNegative = 1e-3
+    """Velocities of revolute joints [rad/s]."""
+    refresh_s: NotNegative = 1.0
+    """After how long what changed is written although it is within the dead band [s]: what comes to rest ends at its exact
+    value, and `twind:time` of what stands still goes on."""
 
 
 class StageSettings(SettingsModel):
@@ -41,8 +67,31 @@ class StageSettings(SettingsModel):
     The default is that of `estimation.fresh_ms`, so an entity that is `ok` shows what was measured and one that is `coasting`
     what is predicted. 0 always predicts to now: least lag for slow, smooth machines; more error in the value for fast, jerky
     ones."""
+    dead_band: DeadBandSettings = DeadBandSettings()
+    """What is too small a change to be written."""
+    stale_color: tuple[Unit, Unit, Unit] | None = None
+    """Display colour (linear RGB, 0 to 1) that robots and objects take on while they are `stale` or `lost`, and lose exactly
+    when they come back; none by default. Renderers show the display colour of shapes that no material is bound to."""
+    physics: Literal["keep", "off"] = "keep"
+    """`off` switches off rigid bodies, joints and articulations of the twin, in the live layer only, for viewers that
+    simulate: there a playing physics engine would pull the links away from where they were measured."""
     snapshot: SnapshotSettings | None = None
     """Where and how often to write the live layer for other tools; off when absent."""
+
+
+class ShardSettings(SettingsModel):
+    """Which entities of the stage this daemon looks after, when several daemons share one stage.
+
+    An entity must pass both settings. What belongs to others is neither estimated nor written; messages about it are counted as
+    `other_shard`.
+    """
+
+    entities: Annotated[tuple[str, ...], Field(min_length=1)] = ("*",)
+    """Ids, or patterns of ids with `*`, `?` and `[...]`."""
+    index: int = Field(default=0, ge=0)
+    """Number of this shard, from 0; in a StatefulSet, the pod's ordinal."""
+    count: int = Field(default=1, ge=1)
+    """Into how many shards entities are dealt out by a hash of their id. 1: all of them are this one's."""
 
 
 class HttpSettings(SettingsModel):
@@ -206,6 +255,8 @@ class Settings(SettingsModel):
     """Folder for what must survive a restart, and for dead letters. The default is `state` in the working directory."""
     stage: StageSettings
     """The USD stage."""
+    shard: ShardSettings = ShardSettings()
+    """Which entities of the stage are this daemon's."""
     http: HttpSettings = HttpSettings()
     """The HTTP listener."""
     sources: dict[str, SerializeAsAny[SourceSettings]] = Field(default_factory=dict)

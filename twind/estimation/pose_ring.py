@@ -1,6 +1,10 @@
-"""Samples in any order: a ring of the last ones per body, each with the state after it; a late one is replayed into place.
+"""Samples in any order: a ring of the last ones per body, some with the state after them; a late one is replayed into place.
 
 The state is a function of the sorted samples alone, so that the order of arrival within the lag does not matter.
+
+A state is many times as long as a sample, and writing one costs as much as a third of an update where bodies are many. So only
+every `STRIDE`-th slot of the ring keeps the state after its sample, and a late sample is reached from the last one kept before
+it. The ring lets go `STRIDE` samples at once, so that its first slot always follows one that kept its state; that one is free.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from twind.estimation.compile import kernel
 from twind.estimation.inertial_kernels import use_inertial_sample
 from twind.estimation.pose_kernels import RESTART_NS, note_delta, use_sample
 from twind.estimation.pose_prediction import FARTHEST_NS
+from twind.estimation.prefetch import prefetch
 from twind.estimation.quaternions import normalised
 from twind.model.estimates import Verdict
 from twind.model.messages import Channel
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LARGEST = 1e9  # m; beyond it a number is no measurement
+STRIDE = 4  # slots per kept state
 BEHIND, BEHIND_NS = 10, 500_000_000  # ascending samples from before the lag, over so long: time itself was set back
 
 _ACCEPTED, _RESET = int(Verdict.ACCEPTED), int(Verdict.RESET)
@@ -98,11 +104,9 @@ def _set_back(c: Any, t: int, newest: int) -> bool:
 def ingest_samples(
     settings: NDArray[Any],
     states: NDArray[Any],
-    bases: NDArray[Any],
     samples: NDArray[Any],
     snapshots: NDArray[Any],
     driven: NDArray[Any],
-    driven_bases: NDArray[Any],
     driven_snapshots: NDArray[Any],
     lag_ns: int,
     index: NDArray[np.int32],
@@ -127,7 +131,16 @@ def ingest_samples(
 ) -> None:
     """Use M samples in order of arrival; see `PoseBank.ingest` for the columns."""
     size = samples.shape[1]
-    for m in range(index.shape[0]):
+    last = index.shape[0] - 1
+    for m in range(last + 1):
+        if m + 1 < last:
+            prefetch(settings, index[m + 2])
+        if m < last:
+            after = index[m + 1]
+            free = (settings[after].head + settings[after].count) % size
+            prefetch(states, after)
+            prefetch(samples[after], free)
+            prefetch(samples[after], free - 1 if free > 0 else size - 1)
         nis[m] = math.nan
         verdict[m] = skip[m]
         if skip[m] != _ACCEPTED:
@@ -162,7 +175,7 @@ def ingest_samples(
                     if other.t_ns == t and other.channel == kind:
                         verdict[m] = _DUPLICATE
                         continue
-                if place == 0 and c.count == size:  # the ring is too short to replay from here
+                if place < STRIDE and c.count == size - 1:  # the ring is too short to replay from here
                     verdict[m] = _TOO_OLD
                     continue
         c.behind = 0
@@ -172,45 +185,40 @@ def ingest_samples(
                 note_delta(states[n], linear[m], normalised((angular[m, 0], angular[m, 1], angular[m, 2], angular[m, 3])))
             states[n].t_ns = NO_STAMP
             states[n].resets += 1
-            bases[n] = states[n]
-            if c.inertial == 1:
-                driven_bases[n] = driven[n]
-        if c.count == size:
-            slot = c.head
-            bases[n] = snapshots[n, slot]
-            if c.inertial == 1:
-                driven_bases[n] = driven_snapshots[n, slot]
-            c.floor_ns = samples[n, slot].t_ns
-            c.head = (slot + 1) % size
-            c.count -= 1
-            place -= 1
+        if c.count == size - 1:
+            c.floor_ns = samples[n, c.head + STRIDE - 1].t_ns
+            c.head = (c.head + STRIDE) % size
+            c.count -= STRIDE
+            place -= STRIDE
         for k in range(c.count, place, -1):
             samples[n, (c.head + k) % size] = samples[n, (c.head + k - 1) % size]
         _write(
             samples[n, (c.head + place) % size], c, t, kind, sigma_t[m], linear[m], angular[m], linear_var[m], angular_var[m]
         )
-        if place < c.count:
-            if place == 0:
-                states[n] = bases[n]
-                if c.inertial == 1:
-                    driven[n] = driven_bases[n]
-            else:
-                slot = (c.head + place - 1) % size
-                states[n] = snapshots[n, slot]
-                if c.inertial == 1:
-                    driven[n] = driven_snapshots[n, slot]
+        first = place - place % STRIDE if place < c.count else place
+        kept = ((c.head + first) % size + size - STRIDE) % size // STRIDE  # where the state before the first is
+        if c.count == 0:
+            snapshots[n, kept] = states[n]
+            if c.inertial == 1:
+                driven_snapshots[n, kept] = driven[n]
+        elif place < c.count:
+            states[n] = snapshots[n, kept]
+            if c.inertial == 1:
+                driven[n] = driven_snapshots[n, kept]
         c.count += 1
-        for k in range(place, c.count):
+        for k in range(first, c.count):
             slot = (c.head + k) % size
             if c.inertial == 1:
                 found, distance = use_inertial_sample(states[n], c, driven[n], samples[n, slot], gate, P15, dx15, K15)
-                driven_snapshots[n, slot] = driven[n]
             else:
                 found, distance = use_sample(states[n], c, samples[n, slot], gate, work, P, dx, K)
             if k == place:
                 nis[m] = distance
                 if verdict[m] != _RESET:
                     verdict[m] = found
-            snapshots[n, slot] = states[n]
+            if slot % STRIDE == STRIDE - 1:
+                snapshots[n, slot // STRIDE] = states[n]
+                if c.inertial == 1:
+                    driven_snapshots[n, slot // STRIDE] = driven[n]
         if states[n].resets > before:
             c.resets += states[n].resets - before

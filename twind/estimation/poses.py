@@ -11,7 +11,7 @@ from twind.estimation.chi_square import chi_square_quantile
 from twind.estimation.inertial_kernels import INERTIAL_ROW
 from twind.estimation.pose_layout import SAMPLE_ROW, SETTINGS_ROW, STATE_ROW
 from twind.estimation.pose_prediction import predict_poses
-from twind.estimation.pose_ring import ingest_samples
+from twind.estimation.pose_ring import STRIDE, ingest_samples
 from twind.model.messages import Channel
 from twind.model.time import NO_STAMP
 
@@ -27,7 +27,7 @@ class PoseBank:
         gate: Confidence of the chi-square gate over position and rotation together.
         coast_ns: How far beyond its newest sample a body is predicted before it is held [ns].
         lag_ns: How much older than the newest sample of its body a sample may be and still count [ns].
-        depth: Samples remembered per body, so that late ones can be replayed: lag times rate, summed over its channels.
+        depth: Samples remembered per body at least, so that late ones can be replayed: lag times rate, over all its channels.
     """
 
     def __init__(
@@ -49,13 +49,13 @@ class PoseBank:
         self._states = np.zeros(n_bodies, STATE_ROW)
         self._states["t_ns"] = NO_STAMP
         self._states["q"][:, 0] = self._states["delta_q"][:, 0] = 1.0
-        self._bases = self._states.copy()
         # Untouched until a body's first samples, so bodies that send no poses cost address space but no memory.
-        self._samples = np.zeros((n_bodies, depth), SAMPLE_ROW)
-        self._snapshots = np.zeros((n_bodies, depth), STATE_ROW)
-        self._driven, self._driven_bases = np.zeros(n_bodies, INERTIAL_ROW), np.zeros(n_bodies, INERTIAL_ROW)
-        self._driven["imu_ns"] = self._driven_bases["imu_ns"] = NO_STAMP
-        self._driven_snapshots = np.zeros((n_bodies, depth), INERTIAL_ROW)
+        kept = -(-depth // STRIDE) + 1  # strides, such that `depth` samples stay when one is let go
+        self._samples = np.zeros((n_bodies, kept * STRIDE), SAMPLE_ROW)
+        self._snapshots = np.zeros((n_bodies, kept), STATE_ROW)
+        self._driven = np.zeros(n_bodies, INERTIAL_ROW)
+        self._driven["imu_ns"] = NO_STAMP
+        self._driven_snapshots = np.zeros((n_bodies, kept), INERTIAL_ROW)
         # Kernels allocate nothing: 3 x 3 blocks, covariance, correction and gains of the sample at hand live here.
         self._work = (
             *(np.zeros((6, 3, 3)), np.zeros((6, 6)), np.zeros(6), np.zeros(6)),
@@ -163,8 +163,7 @@ class PoseBank:
         if row.min() < 0 or row.max() >= self.n_bodies:
             raise ValueError(f"a body is not a row of 0..{self.n_bodies - 1}")
         ingest_samples(
-            self._settings, self._states, self._bases, self._samples, self._snapshots,
-            self._driven, self._driven_bases, self._driven_snapshots, self._lag_ns,
+            self._settings, self._states, self._samples, self._snapshots, self._driven, self._driven_snapshots, self._lag_ns,
             row, channel, t_ns, sigma_t, skip, linear, angular, linear_var, angular_var, self._gate, *self._work,
             verdict, nis,
         )  # fmt: skip

@@ -1,7 +1,7 @@
 """Covariance of (theta, w) of a turning body: 6 x 6 blocks, propagated, corrected and moved between tangent spaces.
 
 theta is the rotation error in the body frame (right perturbation), w the body rate. Equations from J. Sola, "Quaternion
-kinematics for the error-state Kalman filter", arXiv 1711.02508. No array is sliced: a slice costs reference counting.
+kinematics for the error-state Kalman filter", arXiv 1711.02508.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ TwindError
 ├── RetryableError        try again, after `retry_after_s` when it is known
 ├── PermanentError        give up: trying again will not help
 │   └── StageError        the USD stage cannot be opened, discovered or written
+│       └── FencedError   somebody newer writes in the same place; stop
 └── RefusedInput          one input was refused for a bounded `reason`; everything else goes on
 """
 
@@ -67,6 +68,10 @@ class PermanentError(TwindError):
 
 class StageError(PermanentError):
     """The USD stage cannot be opened, discovered or written."""
+
+
+class FencedError(StageError):
+    """A daemon of a newer generation has taken over what this one was about to write."""
 
 
 class RefusedInput(TwindError):  # noqa: N818  (a refusal is an expected outcome, named as users read it in metrics)

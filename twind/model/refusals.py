@@ -24,6 +24,9 @@ class Refusal(enum.StrEnum):
     """A joint name is not in the stage."""
     UNKNOWN_ENTITY = "unknown_entity"
     """The entity that the topic names is not in the stage, or is of the wrong kind for the codec."""
+    OTHER_SHARD = "other_shard"
+    """The entity that the topic names is in the stage and belongs to another shard. Nothing is wrong: it is neither logged nor
+    kept as a dead letter."""
     BAD_STAMP = "bad_stamp"
     """The time stamp cannot be read, or lies outside the years 1970 to 2262 that int64 nanoseconds hold."""
     BAD_QUATERNION = "bad_quaternion"

@@ -10,8 +10,12 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Vec3 = tuple[float, float, float]
 Quat = tuple[float, float, float, float]
@@ -203,6 +207,8 @@ class Topology:
     ignored: tuple[Ignored, ...] = ()
     meters_per_unit: float = 1.0
     up_axis: str = "Z"
+    elsewhere: tuple[str, ...] = ()
+    """Ids of the entities that other daemons look after; they have no rows here."""
     first_joint: tuple[int, ...] = field(init=False)
     """Index of each robot's first joint in the joint arrays; one entry more than robots, so slices need no special case."""
     first_frame: tuple[int, ...] = field(init=False)
@@ -217,6 +223,15 @@ class Topology:
         object.__setattr__(self, "first_joint", joints)
         object.__setattr__(self, "first_frame", frames)
         object.__setattr__(self, "entity_index", {entity.id: index for index, entity in enumerate(self.entities)})
+
+    def only(self, owns: Callable[[str], bool]) -> Topology:
+        """Return the part of it whose entity ids `owns` accepts."""
+        return replace(
+            self,
+            robots=tuple(robot for robot in self.robots if owns(robot.id)),
+            objects=tuple(one for one in self.objects if owns(one.id)),
+            elsewhere=(*self.elsewhere, *(one.id for one in self.entities if not owns(one.id))),
+        )
 
     @property
     def entities(self) -> tuple[Robot | RigidObject, ...]:

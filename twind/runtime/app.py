@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sys
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ import twind
 from twind.config.against import check_against
 from twind.flow.dead_letters import DeadLetters
 from twind.model.errors import ConfigurationError
+from twind.model.refusals import Refusal
 from twind.model.time import ms_to_ns
 from twind.runtime.bindings import bindings_of
 from twind.runtime.documents import entity_document, entity_list
@@ -22,6 +24,7 @@ from twind.runtime.health import Facts, Health, judge
 from twind.runtime.http.server import HttpServer
 from twind.runtime.http.views import Views
 from twind.runtime.live_copy import LiveCopies
+from twind.runtime.live_stage import open_live_stage
 from twind.runtime.notify import Notifier
 from twind.runtime.pipeline import Feed
 from twind.runtime.publisher import Publisher
@@ -33,7 +36,6 @@ from twind.runtime.stage_view import StageView
 from twind.runtime.status import status_document
 from twind.runtime.supervisor import Supervisor
 from twind.stage.bootstrap import bootstrap_of
-from twind.stage.live import LiveStage
 from twind.stage.thread import StageThread
 from twind.telemetry import Telemetry, events
 from twind.telemetry.lag import LoopLag
@@ -51,9 +53,14 @@ if TYPE_CHECKING:
     from twind.model.topology import Topology
     from twind.runtime.pipeline import BatchReport
     from twind.sources.protocol import AcknowledgingSource, LossySource
+    from twind.stage.live import LiveStage
 
 _CLOSE_RESERVE_S = 3.0
 """What the last steps of the drain may count on, however long the first ones take [s]."""
+
+_SWITCH_S = 0.001
+"""How long another thread may go on while the event loop waits for Python's global lock [s]. Writing the stage takes another
+thread milliseconds at every tick; Python's default of 5 ms would be the loop's lag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,7 @@ class Daemon:
         Raises:
             ConfigurationError: The configuration names what the stage does not have.
             StageError: The stage cannot be opened, or the snapshot cannot be written.
+            PermanentError: `state_dir` cannot be written.
             RetryableError: The listener's address is taken.
             MissingExtraError: A source's adapter is not installed.
         """
@@ -132,7 +140,7 @@ class Daemon:
         self._supervisor.supervise("event loop lag", self._lag.run)
         await self.http.start()
         self._starting = f"opening the stage {settings.stage.root}"
-        stage = await self._thread.call(LiveStage.open, settings.stage.root, instance=settings.instance)
+        stage = await self._thread.call(open_live_stage, settings)
         topology = stage.topology
         problems = check_against(settings, topology, self._loaded.marks)
         if problems:
@@ -229,6 +237,8 @@ class Daemon:
             self._supervisor.supervise(f"source {name}", source.run)
 
     def _keep(self, source: str, message: RawMessage, refusal: RefusedInput) -> None:
+        if refusal.reason is Refusal.OTHER_SHARD:
+            return
         self._dead_letters.offer(message, source=source, reason=refusal.reason, detail=str(refusal))
 
     # Running.
@@ -385,5 +395,6 @@ async def serve(loaded: Loaded, *, telemetry: Telemetry) -> int:
 
 def run(loaded: Loaded) -> int:
     """Run one daemon in this process, on this thread."""
+    sys.setswitchinterval(_SWITCH_S)
     with Telemetry(loaded.settings.log) as telemetry:
         return asyncio.run(serve(loaded, telemetry=telemetry))

@@ -118,6 +118,8 @@ class Bindings:
         entity_id = route.entity if route.entity is not None else found["entity"]
         index = self._topology.entity_index.get(entity_id)
         if index is None:
+            if entity_id in self._topology.elsewhere:
+                raise RefusedInput(Refusal.OTHER_SHARD, f"{entity_id[:80]!r} belongs to another shard")
             raise RefusedInput(Refusal.UNKNOWN_ENTITY, f"{entity_id[:80]!r} is not an entity of the stage")
         codec = self._codecs[route.codec]
         is_robot = index < len(self._topology.robots)

@@ -55,7 +55,7 @@ class Publisher:
         self._waiting: list[NDArray[np.int64]] = []
         self._n_waiting = 0
         self.current: Update | None = None
-        """The newest update that stands in the stage."""
+        """What stands in the stage: of each entity the state that was last written there."""
         self.written_values = 0
         """Attribute values written so far."""
         self.last_ok_monotonic_s = time.monotonic()
@@ -117,7 +117,7 @@ class Publisher:
         except StageError as error:
             self._telemetry.emit(events.StageWriteFailed(what="live layer", error=str(error)))
             return
-        self.current = update
+        self.current = self._stage.shown
         self.last_ok_monotonic_s = time.monotonic()
         metrics = self._telemetry.metrics
         metrics.stage_write_seconds.observe(time.perf_counter() - started)
@@ -131,6 +131,6 @@ class Publisher:
         values = self._stage.write(update)
         stamps_ns = np.concatenate(waiting) if waiting else np.empty(0, np.int64)
         latencies_s = (time.time_ns() - stamps_ns) / NS_PER_S
-        if self.on_written is not None:
-            self.on_written(self._stage, update, latencies_s)
+        if self.on_written is not None and self._stage.shown is not None:
+            self.on_written(self._stage, self._stage.shown, latencies_s)
         return values, latencies_s

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from twind.model.estimates import Verdict
+from twind.model.refusals import Refusal
 from twind.sources.protocol import AcknowledgingSource
 from twind.telemetry import events
 
@@ -82,9 +83,8 @@ class Pump:
         self._metrics.processed.inc(report.messages - refused)
         self._metrics.count_verdicts(report.verdicts.tolist())
         for reason, entry in report.refused.items():
+            kind = events.MessagesOfOthers if reason is Refusal.OTHER_SHARD else events.MessagesRefused
             self._telemetry.emit(
-                events.MessagesRefused(
-                    source=self._source.name, reason=reason, count=entry.count, topic=entry.topic, example=entry.example
-                )
+                kind(source=self._source.name, reason=reason, count=entry.count, topic=entry.topic, example=entry.example)
             )
         self._on_report(report)

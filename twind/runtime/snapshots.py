@@ -6,8 +6,9 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from twind.model.errors import StageError
-from twind.stage.snapshot import Snapshot
+from twind.model.errors import FencedError, StageError
+from twind.stage.shared_root import join_shards
+from twind.stage.snapshot import LIVE, Snapshot
 from twind.telemetry import events
 
 if TYPE_CHECKING:
@@ -39,17 +40,25 @@ class SnapshotWriter:
         self._publisher = publisher
         self._telemetry = telemetry
         self._snapshot: Snapshot | None = None
+        self._fenced = False
         self._written_seq = -1
         self.last_ok_monotonic_s = time.monotonic()
         """When the snapshot was last known to be writable."""
 
     async def open(self) -> None:
-        """Write both files.
+        """Write both files, and add this shard to the stage of all of them where there is to be one.
 
         Raises:
             StageError: The folder cannot be written.
+            FencedError: Somebody newer writes there.
         """
-        self._snapshot = await self._thread.call(Snapshot, self._stage, self._settings.path)
+        self._snapshot = await self._thread.call(self._make)
+
+    def _make(self) -> Snapshot:
+        snapshot = Snapshot(self._stage, self._settings.path)
+        if self._settings.composed is not None:
+            join_shards(self._stage.stage.GetRootLayer(), self._settings.path / LIVE, self._settings.composed)
+        return snapshot
 
     async def run(self) -> None:
         """Write for ever; a folder that cannot be written is tried again, and made anew when it is gone."""
@@ -66,19 +75,29 @@ class SnapshotWriter:
                 raise
 
     async def write(self) -> None:
-        """Write the snapshot if the stage changed since the last one."""
+        """Write the snapshot if the stage changed since the last one; not at all after somebody newer has taken over.
+
+        Raises:
+            FencedError: Somebody newer has just been found to write there.
+        """
+        if self._fenced:
+            return
         update = self._publisher.current
         seq = 0 if update is None else update.seq
-        if self._snapshot is not None and seq == self._written_seq:
-            self.last_ok_monotonic_s = time.monotonic()
-            return
         try:
             if self._snapshot is None:
                 await self.open()
+            elif seq == self._written_seq:
+                await asyncio.to_thread(self._snapshot.check)
             else:
                 # Off the stage's thread: a slow disk must not hold up the live layer.
                 copy = await self._copies.newest()
                 await asyncio.to_thread(self._snapshot.replace, copy.data)
+        except FencedError as error:
+            self._fenced = True
+            holder = self._stage.holder
+            self._telemetry.emit(events.StageFenced(instance=holder.instance, generation=holder.generation, error=str(error)))
+            raise
         except StageError as error:
             self._snapshot = None
             self._telemetry.emit(events.StageWriteFailed(what="snapshot", error=str(error)))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from twind.stage.live import LiveStage
 
 _TYPES = (
+    ".usd .usda .usdc "  # layers of variants that are not selected
     ".avif .bmp .dds .exr .gif .hdr .jpeg .jpg .ktx .ktx2 .png .rat .tex .tga .tif .tiff .tx .webp "  # textures
     ".glslfx .ies .mdl .mtlx .osl .oso "  # materials and lights
     ".nvdb .vdb "  # volumes

@@ -88,16 +88,19 @@ class Export:
             layers[TWIN] = composed_root(self._root, paths)
             files |= {name: StageFile(None, layer.ExportToString().encode()) for name, layer in layers.items()}
         refuse_input(out, self._stage)
-        with written(out) as temporary, tempfile.TemporaryDirectory(prefix="twind-") as name, collected_diagnostics():
-            archive = Sdf.ZipFileWriter.CreateNew(str(temporary))
+        with (
+            written(out) as temporary,
+            tempfile.TemporaryDirectory(prefix="twind-") as folder,
+            collected_diagnostics(),
+            Sdf.ZipFileWriter.CreateNew(str(temporary)) as archive,  # saves at the end, unless something is raised
+        ):
             for number, path in enumerate([first, *sorted(files.keys() - {first})]):
                 file, source = files[path], files[path].path
                 if source is None:
-                    source = Path(name, str(number))
+                    source = Path(folder, str(number))
                     source.write_bytes(file.data)
                 if not archive.AddFile(str(source), path):
                     raise StageError(f"cannot put {source} into {out}")
-            archive.Save()
         return tree.left_out
 
 

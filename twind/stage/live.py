@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from pxr import Sdf, Usd
@@ -10,12 +11,16 @@ from pxr import Sdf, Usd
 from twind.model.errors import StageError
 from twind.stage.axes import si_per_unit
 from twind.stage.discover import discover_stage
+from twind.stage.fence import Holder
 from twind.stage.joints import state_instance
+from twind.stage.layer_text import LayerText
 from twind.stage.opening import collected_diagnostics, open_stage
 from twind.stage.space import Space
-from twind.stage.structure import AGE, QUALITY, SEQ, TIME, author
+from twind.stage.structure import AGE, QUALITY, SEQ, TIME, LiveOptions, author
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twind.model.state import Update
     from twind.model.topology import Pose, Topology
 
@@ -45,35 +50,50 @@ class Reading:
 class LiveStage:
     """A stage with its live layer. pxr is not thread-safe here: all calls come from one thread (see `StageThread`)."""
 
-    def __init__(self, stage: Any, topology: Topology, *, instance: str) -> None:
+    def __init__(self, stage: Any, topology: Topology, *, instance: str, options: LiveOptions | None = None) -> None:
+        options = options or LiveOptions()
         self.topology = topology
         self.instance = instance
+        self.holder = Holder(instance, options.generation, secrets.token_hex(8))
+        """Who writes the live layer; it says so itself."""
         self._stage = stage
         self._layer = Sdf.Layer.CreateAnonymous(f"twind-{instance}.usda")
-        self._layer.customLayerData = {"twind": {"instance": instance, "schemaVersion": SCHEMA_VERSION}}
+        self._layer.customLayerData = {"twind": {**asdict(self.holder), "schemaVersion": SCHEMA_VERSION}}
         with collected_diagnostics():
-            self._writer = author(self._layer, stage, topology)
+            self._writer = author(self._layer, stage, topology, instance=instance, options=options)
+            self._text = LayerText(self._layer)
             # Sublayers of the session layer are stronger than every layer of the user's, and are never saved with them.
             stage.GetSessionLayer().subLayerPaths.insert(0, self._layer.identifier)
 
     @classmethod
-    def open(cls, root: str, *, instance: str) -> Self:
+    def open(
+        cls, root: str, *, instance: str, options: LiveOptions | None = None, owns: Callable[[str], bool] | None = None
+    ) -> Self:
         """Open a stage, discover its twin and put a live layer over it; the stage's own layers are only read.
+
+        Args:
+            root: Path or URL of the root layer.
+            instance: Name of the daemon.
+            options: What the live layer says besides the state.
+            owns: Which entities, by id, the live layer is about; all by default.
 
         Raises:
             StageError: The stage cannot be opened completely, is ambiguous, or holds a prim that cannot be moved.
         """
         stage, warnings = open_stage(root)
-        return cls(stage, discover_stage(stage, root=root, warnings=warnings), instance=instance)
+        topology = discover_stage(stage, root=root, warnings=warnings)
+        if owns is not None:
+            topology = topology.only(owns)
+        return cls(stage, topology, instance=instance, options=options)
 
     @classmethod
-    def over(cls, stage: Any, *, instance: str) -> Self:
+    def over(cls, stage: Any, *, instance: str, options: LiveOptions | None = None) -> Self:
         """Put a live layer over an open `Usd.Stage`.
 
         Raises:
             StageError: The stage is ambiguous, or holds a prim that cannot be moved.
         """
-        return cls(stage, discover_stage(stage), instance=instance)
+        return cls(stage, discover_stage(stage), instance=instance, options=options)
 
     def __repr__(self) -> str:
         """Show what it is and whether it is open."""
@@ -97,17 +117,21 @@ class LiveStage:
         return self._layer
 
     def write(self, update: Update) -> int:
-        """Show an update: every changed entity, in one change block; return the number of values written.
+        """Show an update: what changed beyond the dead band, in one change block; return the number of values written.
 
         Raises:
             StageError: pxr refused a value.
         """
         return self._writer.write(update)
 
+    @property
+    def shown(self) -> Update | None:
+        """What stands in the stage: of each entity the state that was last written; None before the first write."""
+        return self._writer.shown
+
     def layer_text(self) -> str:
         """Return the live layer as `.usda` text."""
-        text: str = self._layer.ExportToString()
-        return text
+        return self._text.now()
 
     def read_back(self, entity_id: str) -> Reading:
         """Read one entity from the composed stage.

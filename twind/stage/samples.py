@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twind.model.estimates import Status
-from twind.stage.writer import QUALITY
+from twind.stage.encoders import QUALITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from twind.model.errors import StageError
 from twind.stage.composed import composed_root, path_from
+from twind.stage.fence import Fence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,9 @@ class Snapshot:
 
         Raises:
             StageError: The folder cannot be written.
+            FencedError: Somebody newer writes there.
         """
+        self._fence = Fence(folder / LIVE, live.holder)
         self._folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -37,15 +40,31 @@ class Snapshot:
                 f"cannot create the snapshot folder {folder}: {error.strerror}; check `stage.snapshot.path`"
             ) from error
         self.replace(live.layer_text().encode())
-        _replace(folder / TWIN, _twin(live, folder).encode())
+        twin = _twin(live, folder).encode()
+        if not _holds(folder / TWIN, twin):  # a viewer would call it out of date after every restart
+            _replace(folder / TWIN, twin)
+
+    def check(self) -> None:
+        """Look whether `live.usda` is still this daemon's to write.
+
+        Raises:
+            FencedError: Somebody newer writes it.
+        """
+        self._fence.check()
 
     def replace(self, live_layer: bytes) -> None:
         """Replace `live.usda` as a whole.
 
         Raises:
             StageError: The file cannot be written.
+            FencedError: Somebody newer writes it.
         """
-        _replace(self._folder / LIVE, live_layer)
+        path = self._folder / LIVE
+        try:
+            with self._fence.passed():
+                _replace(path, live_layer)
+        except OSError as error:
+            raise StageError(f"cannot write {path}: {error.strerror}; check `stage.snapshot.path`") from error
 
 
 def _twin(live: LiveStage, folder: Path) -> str:
@@ -54,6 +73,13 @@ def _twin(live: LiveStage, folder: Path) -> str:
     layer = composed_root(root, [f"./{LIVE}", path_from(folder, root)], about={"instance": live.instance})
     text: str = layer.ExportToString()
     return text
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -2,45 +2,70 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pxr import Sdf, Vt
 
+from twind.config.settings import DeadBandSettings
 from twind.model.estimates import Status
-from twind.stage import writer
+from twind.stage import encoders
 from twind.stage.axes import si_per_unit
+from twind.stage.dead_band import DeadBand
 from twind.stage.joints import state_instance
+from twind.stage.looks import DISPLAY_COLOR, Look, find_looks
+from twind.stage.physics_off import switches
 from twind.stage.writer import Column, Writer
-from twind.stage.xform_ops import ORDER, ORIENT, TRANSFORM, TRANSLATE, Ops, initial_values, plan_ops
+from twind.stage.xform_ops import EULER, ORDER, ORIENT, TRANSFORM, TRANSLATE, Ops, initial_values, plan_ops
 
 if TYPE_CHECKING:
     from twind.model.topology import Joint, Robot, Topology
+    from twind.stage.encoders import Encoder
 
 TIME, SEQ, AGE, QUALITY = "twind:time", "twind:seq", "twind:age", "twind:quality"
+INSTANCE, GENERATION = "twind:instance", "twind:generation"
 
 
-def author(layer: Any, stage: Any, topology: Topology) -> Writer:
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """What a live layer says besides the state, and how eagerly it says it."""
+
+    generation: int = 0
+    """How often this shard was started; what carries an older one is out of date."""
+    dead_band: DeadBandSettings = field(default_factory=DeadBandSettings)
+    """What is too small a change to be written."""
+    stale_color: tuple[float, float, float] | None = None
+    """Display colour of what there is no news of, linear RGB; None leaves colours alone."""
+    physics_off: bool = False
+    """Whether to keep viewers that simulate from moving what is measured."""
+
+
+def author(layer: Any, stage: Any, topology: Topology, *, instance: str = "", options: LiveOptions | None = None) -> Writer:
     """Author the structure into a layer that is not yet part of the stage, showing the asset as it is at rest.
+
+    Args:
+        layer: Empty, or of other prims.
+        stage: Is only read.
+        topology: What the stage declares, or the part of it that the layer is about.
+        instance: The daemon that writes the layer; nobody is named when there is none.
+        options: What the layer says besides the state.
 
     Raises:
         StageError: A moving prim's transform cannot be overridden.
     """
-    plan = _Plan(stage, topology)  # reads the stage; nothing below does
+    options = options or LiveOptions()
+    plan = _Plan(stage, topology, instance, options)  # reads the stage; nothing below does
     with Sdf.ChangeBlock():
-        for overrides in plan.entities:
-            for column in plan.columns.values():
-                column.starts.append(len(column.specs))
-            for override in overrides:
-                override.create(layer, plan.columns)
+        for override in plan.overrides:
+            override.create(layer, plan.columns)
         for prim, schemas in plan.schemas.items():
             layer.GetPrimAtPath(prim).SetInfo("apiSchemas", Sdf.TokenListOp.Create(prependedItems=schemas))
         for prim, order in plan.orders.items():
             owner = layer.GetPrimAtPath(prim)
             spec = Sdf.AttributeSpec(owner, ORDER, Sdf.ValueTypeNames.TokenArray, Sdf.VariabilityUniform)
             spec.default = Vt.TokenArray(order)
-    return Writer([*plan.columns.values()], len(plan.entities))
+    return Writer([*plan.columns.values()], DeadBand(topology, options.dead_band))
 
 
 def moving_links(robot: Robot) -> set[int]:
@@ -60,9 +85,12 @@ class _Override:
     name: str
     type_name: Any
     value: Any
-    column: str
+    column: str = ""
     """Key of the column that writes it; empty for one that never changes."""
-    row: int
+    owner: int = 0
+    """The entity that it belongs to."""
+    row: int = 0
+    """The row of the update's arrays that it shows."""
     custom: bool = False
 
     def create(self, layer: Any, columns: dict[str, Column]) -> None:
@@ -71,15 +99,17 @@ class _Override:
         spec = Sdf.AttributeSpec(owner, self.name, self.type_name, Sdf.VariabilityVarying, self.custom)
         spec.default = self.value
         if self.column:
-            columns[self.column].specs.append(spec)
-            columns[self.column].rows.append(self.row)
+            column = columns[self.column]
+            column.specs.append(spec)
+            column.rows.append(self.row)
+            column.owners.append(self.owner)
 
 
 class _Plan:
     """What will be authored, worked out with reads only."""
 
-    def __init__(self, stage: Any, topology: Topology) -> None:
-        self.entities: list[list[_Override]] = [[] for _ in topology.entities]
+    def __init__(self, stage: Any, topology: Topology, instance: str, options: LiveOptions) -> None:
+        self.overrides: list[_Override] = []
         self.columns: dict[str, Column] = {}
         self.schemas: dict[str, list[str]] = {}
         """Applied schemas of each joint prim."""
@@ -91,55 +121,82 @@ class _Plan:
             [1 / si_per_unit(joint.kind, topology.meters_per_unit) for robot in topology.robots for joint in robot.joints]
         )
         for entity, one in enumerate(topology.entities):
-            self._provenance(self.entities[entity], one.prim, entity)
+            self._provenance(one.prim, entity)
+            self._origin(one.prim, instance, options.generation)
+        self._states(topology)
+        if options.stale_color is not None:
+            self._looks(find_looks(stage, topology, options.stale_color))
+        if options.physics_off:
+            for prim, name in switches(stage, topology):
+                self.overrides.append(_Override(prim, name, Sdf.ValueTypeNames.Bool, value=False))
+
+    def _states(self, topology: Topology) -> None:
         for index, robot in enumerate(topology.robots):
             for row, joint in enumerate(robot.joints, topology.first_joint[index]):
                 if joint.movable:
-                    self._joint_state(self.entities[index], joint, row)
+                    self._joint_state(joint, index, row)
             for link in sorted(moving_links(robot)):
-                self._transform(self.entities[index], robot.links[link].prim, topology.first_frame[index] + link)
+                self._transform(robot.links[link].prim, index, topology.first_frame[index] + link)
         for index, one in enumerate(topology.objects):
-            self._transform(self.entities[len(topology.robots) + index], one.prim, topology.first_frame[-1] + index)
+            self._transform(one.prim, len(topology.robots) + index, topology.first_frame[-1] + index)
 
-    def _column(self, key: str, encode: writer.Encode) -> str:
-        self.columns.setdefault(key, Column(encode))
+    def _column(self, key: str, encoder: Encoder) -> str:
+        self.columns.setdefault(key, Column(encoder))
         return key
 
-    def _provenance(self, overrides: list[_Override], prim: str, entity: int) -> None:
+    def _provenance(self, prim: str, entity: int) -> None:
         names = Sdf.ValueTypeNames
-        for name, type_name, value, encode in (
-            (TIME, names.Double, 0.0, writer.times),
-            (SEQ, names.Int64, 0, writer.sequence_numbers),
-            (AGE, names.Double, writer.UNKNOWN_AGE_S, writer.ages),
-            (QUALITY, names.Token, writer.QUALITY[Status.LOST], writer.qualities),
+        for name, type_name, value, encoder in (
+            (TIME, names.Double, 0.0, encoders.TIMES),
+            (SEQ, names.Int64, 0, encoders.SEQUENCE_NUMBERS),
+            (AGE, names.Double, encoders.UNKNOWN_AGE_S, encoders.AGES),
+            (QUALITY, names.Token, encoders.QUALITY[Status.LOST], encoders.QUALITIES),
         ):
-            overrides.append(_Override(prim, name, type_name, value, self._column(name, encode), entity, custom=True))
+            key = self._column(name, encoder)
+            self.overrides.append(_Override(prim, name, type_name, value, key, entity, entity, custom=True))
 
-    def _joint_state(self, overrides: list[_Override], joint: Joint, row: int) -> None:
+    def _origin(self, prim: str, instance: str, generation: int) -> None:
+        if not instance:
+            return
+        self.overrides.append(_Override(prim, INSTANCE, Sdf.ValueTypeNames.String, instance, custom=True))
+        self.overrides.append(_Override(prim, GENERATION, Sdf.ValueTypeNames.Int64, generation, custom=True))
+
+    def _joint_state(self, joint: Joint, entity: int, row: int) -> None:
         instance, per_si = state_instance(joint), self._usd_per_si
         self.schemas.setdefault(joint.prim, []).append(f"PhysicsJointStateAPI:{instance}")
         for what, value, encode in (
-            ("position", joint.rest * float(per_si[row]), writer.joint_positions),
-            ("velocity", 0.0, writer.joint_velocities),
+            ("position", joint.rest * float(per_si[row]), encoders.joint_positions),
+            ("velocity", 0.0, encoders.joint_velocities),
         ):
             name = f"state:{instance}:physics:{what}"
             attribute = self._stage.GetPrimAtPath(joint.prim).GetAttribute(name)
             type_name = attribute.GetTypeName() if attribute else Sdf.ValueTypeNames.Float
-            overrides.append(_Override(joint.prim, name, type_name, value, self._column(what, encode(per_si)), row))
+            key = self._column(f"{what} {type_name}", encode(per_si, type_name))
+            self.overrides.append(_Override(joint.prim, name, type_name, value, key, entity, row))
 
-    def _transform(self, overrides: list[_Override], prim: str, frame: int) -> None:
+    def _transform(self, prim: str, entity: int, frame: int) -> None:
         ops = plan_ops(self._stage.GetPrimAtPath(prim))
         self._scale[frame] = ops.scale
         if ops.order is not None:
             self.orders[prim] = ops.order
         values = initial_values(ops)
         for name, type_name in ops.types.items():
-            overrides.append(_Override(prim, name, type_name, values[name], self._transform_column(name, ops), frame))
+            key = self._transform_column(name, ops)
+            self.overrides.append(_Override(prim, name, type_name, values[name], key, entity, frame))
 
     def _transform_column(self, name: str, ops: Ops) -> str:
         """Return the column of one op; a scale has none, because nothing ever scales a link."""
+        type_name, key = ops.types[name], f"{name} {ops.types[name]}"
         if name == TRANSFORM:
-            return self._column(name, writer.transforms(self._scale))
+            return self._column(key, encoders.transforms(self._scale))
         if name == TRANSLATE:
-            return self._column(f"{name} {ops.types[name]}", writer.translations(ops.types[name]))
-        return self._column(f"{name} {ops.types[name]}", writer.orientations(ops.types[name])) if name == ORIENT else ""
+            return self._column(key, encoders.translations(type_name))
+        if name == ORIENT:
+            return self._column(key, encoders.orientations(type_name))
+        return self._column(key, encoders.euler_angles(type_name, name[-3:])) if name in EULER else ""
+
+    def _looks(self, looks: list[Look]) -> None:
+        key = self._column(DISPLAY_COLOR, encoders.stale_looks([look.fresh for look in looks], [look.stale for look in looks]))
+        for look in looks:
+            colors = Sdf.ValueTypeNames.Color3fArray
+            self.overrides.append(_Override(look.prim, DISPLAY_COLOR, colors, look.fresh, key, look.entity, look.entity))

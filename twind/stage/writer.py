@@ -1,181 +1,137 @@
-"""Write one update into the live layer: cached specs, whole columns, one change block.
-
-Values of one type form a column. A column's values come out of the update's arrays in one NumPy expression and one `Vt` array,
-whose elements are ready-made `Gf` values; that is faster than constructing each value from Python floats.
-"""
+"""Write what an update changes into the live layer: cached specs, whole columns, one change block."""
 
 from __future__ import annotations
 
-import itertools
+from collections import deque
 from dataclasses import dataclass, field
+from itertools import chain, pairwise, repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pxr import Sdf, Tf, Vt
+from pxr import Sdf, Tf
 
 from twind.model.errors import StageError
-from twind.model.estimates import Status
-from twind.model.time import NO_STAMP, NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from twind.model.state import Update
+    from twind.stage.dead_band import DeadBand
+    from twind.stage.encoders import Encoder
 
-    Floats = NDArray[np.float64]
+    Array = NDArray[Any]
     Ints = NDArray[np.int64]
-    Encode = Callable[[Update, Ints], Sequence[Any]]
-    """Makes the values of the given rows of an update."""
 
-UNKNOWN_AGE_S = -1.0
-"""`twind:age` before the first sample."""
-QUALITY = {int(status): status.name.lower() for status in Status}
-"""`twind:quality` token of each status."""
+_NOISE = 1e-11
+"""Change of a double, in degrees or stage units, that is rounding and no motion: a link a kilometre away has 1e-13 of it."""
 
 
 @dataclass(slots=True)
 class Column:
-    """Attribute specs of one kind and type, grouped by entity."""
+    """Attribute specs of one kind and type."""
 
-    encode: Encode
+    encoder: Encoder
     specs: list[Any] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     """The row of the update's arrays that each spec shows."""
-    starts: list[int] = field(default_factory=list)
-    """First spec of each entity."""
+    owners: list[int] = field(default_factory=list)
+    """The entity that each spec belongs to."""
 
 
 class Writer:
-    """Owns the columns of one live layer."""
+    """Owns the columns of one live layer.
 
-    def __init__(self, columns: Sequence[Column], entities: int) -> None:
-        self._entities = entities
+    The values of one entity are set without a Python instruction in between: no other thread runs while half of them are new.
+    """
+
+    def __init__(self, columns: Sequence[Column], dead_band: DeadBand) -> None:
         self._columns = [_Block(column) for column in columns if column.specs]
+        self._dead_band = dead_band
+
+    @property
+    def shown(self) -> Update | None:
+        """What stands in the layer: of each entity the state that was last written; None when nothing is known of it."""
+        return self._dead_band.shown
 
     def write(self, update: Update) -> int:
-        """Write the changed entities' rows; return the number of values written.
+        """Write what differs from what is written by more than the dead band; return the number of values written.
 
         Raises:
-            StageError: pxr refused a value; nothing may be assumed about what the layer holds for this update.
+            StageError: pxr refused a value. Nothing may be assumed about what the layer holds until the next write, which
+                writes everything.
         """
-        changed: list[int] = update.changed.tolist()
-        if not changed:
+        due = self._dead_band.due(update)
+        if not due.any():
+            self._dead_band.written(update, due)
             return 0
-        everything = len(changed) == self._entities
         try:
-            work = self.values(update, None if everything else changed)
+            specs, values, ends = self._gather(update, due)
             with Sdf.ChangeBlock():  # no Usd call in here: the stage is not consistent until the block ends
-                for specs, values in work:
-                    for spec, value in zip(specs, values, strict=True):
-                        spec.default = value
+                for start, end in pairwise(ends):
+                    deque(map(setattr, specs[start:end], repeat("default"), values[start:end]), maxlen=0)
         except Tf.ErrorException as error:
+            for block in self._columns:
+                block.forget()
+            self._dead_band.forget()
             raise StageError(f"the live layer refused update {update.seq}: {error}") from error
-        return sum(len(specs) for specs, _ in work)
+        self._dead_band.written(update, due)
+        return len(specs)
 
-    def values(self, update: Update, changed: list[int] | None = None) -> list[tuple[list[Any], Sequence[Any]]]:
-        """Return specs of one type each with the values that show an update, of the changed entities or of all."""
-        return [block.values(update, changed) for block in self._columns]
+    def values(self, update: Update) -> list[tuple[list[Any], Sequence[Any]]]:
+        """Return specs of one type each with the values that show an update, written or not."""
+        return [block.values(update) for block in self._columns]
+
+    def _gather(self, update: Update, due: NDArray[np.bool_]) -> tuple[list[Any], list[Any], list[int]]:
+        """Return specs and values, entity after entity, and where each entity begins; the last number is where all end."""
+        parts = [block.changes(update, due) for block in self._columns]
+        owners = np.concatenate([owner for owner, _, _ in parts])
+        specs = list(chain.from_iterable(specs for _, specs, _ in parts))
+        values = list(chain.from_iterable(values for _, _, values in parts))
+        order = np.argsort(owners, kind="stable")
+        ends = np.flatnonzero(np.diff(owners[order], prepend=-1)).tolist()
+        places = order.tolist()
+        return [specs[place] for place in places], [values[place] for place in places], [*ends, len(places)]
 
 
 class _Block:
-    """A finished column."""
+    """A finished column, and the numbers that its specs hold."""
 
     def __init__(self, column: Column) -> None:
-        self._encode = column.encode
+        self._encoder = column.encoder
         self._specs = column.specs
         self._rows = np.array(column.rows, np.int64)
-        self._slices = [slice(*ends) for ends in itertools.pairwise([*column.starts, len(column.specs)])]
+        self._owners = np.array(column.owners, np.int64)
+        self._all = np.arange(len(column.specs))
+        self._known = np.zeros(len(column.specs), bool)
+        """Whether `_written` is what the spec holds."""
+        self._written: Array | None = None
 
-    def values(self, update: Update, changed: list[int] | None) -> tuple[list[Any], Sequence[Any]]:
-        """Return the specs to write and their values, of the changed entities or of all."""
-        specs, rows = self._specs, self._rows
-        if changed is not None:
-            slices = [self._slices[entity] for entity in changed]
-            specs = [spec for part in slices for spec in self._specs[part]]
-            rows = np.concatenate([self._rows[part] for part in slices])
-        return specs, self._encode(update, rows) if specs else ()
+    def changes(self, update: Update, due: NDArray[np.bool_]) -> tuple[Ints, list[Any], Sequence[Any]]:
+        """Return owners, specs and values of the attributes of the entities `due` that are to change."""
+        places = self._all if due.all() else np.flatnonzero(due[self._owners])
+        numbers = self._encoder.numbers(update, self._rows[places])
+        if self._written is None:
+            self._written = np.zeros((len(self._specs), *numbers.shape[1:]), numbers.dtype)
+        differs = _differs(numbers, self._written[places]) | ~self._known[places]
+        if not differs.all():
+            places, numbers = places[differs], numbers[differs]
+        self._written[places] = numbers
+        self._known[places] = True
+        specs = self._specs if len(places) == len(self._specs) else [self._specs[place] for place in places.tolist()]
+        return self._owners[places], specs, self._encoder.box(numbers, places)
 
+    def values(self, update: Update) -> tuple[list[Any], Sequence[Any]]:
+        """Return all specs and the values that show an update."""
+        return self._specs, self._encoder.box(self._encoder.numbers(update, self._rows), self._all)
 
-def joint_positions(usd_per_si: Floats) -> Encode:
-    """Encode joint positions in degrees or stage units; `usd_per_si` is (J,)."""
-    return lambda update, rows: (update.joint_position[rows] * usd_per_si[rows]).tolist()
-
-
-def joint_velocities(usd_per_si: Floats) -> Encode:
-    """Encode joint velocities in degrees or stage units per second; `usd_per_si` is (J,)."""
-    return lambda update, rows: (update.joint_velocity[rows] * usd_per_si[rows]).tolist()
-
-
-_VECTORS = {
-    Sdf.ValueTypeNames.Double3: (Vt.Vec3dArray, np.float64),
-    Sdf.ValueTypeNames.Float3: (Vt.Vec3fArray, np.float32),
-    Sdf.ValueTypeNames.Half3: (Vt.Vec3hArray, np.float16),
-}
-_QUATERNIONS = {
-    Sdf.ValueTypeNames.Quatd: (Vt.QuatdArray, np.float64),
-    Sdf.ValueTypeNames.Quatf: (Vt.QuatfArray, np.float32),
-    Sdf.ValueTypeNames.Quath: (Vt.QuathArray, np.float16),
-}
-_IMAGINARY_FIRST = [1, 2, 3, 0]
-"""Gf stores a quaternion as (x, y, z, w)."""
+    def forget(self) -> None:
+        """Take nothing for written any more."""
+        self._known[:] = False
 
 
-def translations(type_name: Any) -> Encode:
-    """Encode local translations in the precision of the existing op, which a twin has rounded them to (see `Precision`)."""
-    array, dtype = _VECTORS[type_name]
-    return lambda update, rows: array.FromNumpy(update.local_translate[rows].astype(dtype))
-
-
-def orientations(type_name: Any) -> Encode:
-    """Encode local orientations in the precision of the existing op, which a twin has rounded them to (see `Precision`)."""
-    array, dtype = _QUATERNIONS[type_name]
-    return lambda update, rows: array.FromNumpy(
-        np.ascontiguousarray(update.local_orient[rows][:, _IMAGINARY_FIRST], dtype=dtype)
-    )
-
-
-def transforms(scale: Floats) -> Encode:
-    """Encode local transforms as matrices; `scale` (F, 3) is each prim's own scale."""
-
-    def encode(update: Update, rows: Ints) -> Sequence[Any]:
-        w, x, y, z = update.local_orient[rows].T
-        matrix = np.zeros((len(rows), 4, 4))
-        # Row-vector convention: row i is where the prim's axis i points, times its scale.
-        matrix[:, 0, :3] = np.stack([1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)], axis=1)
-        matrix[:, 1, :3] = np.stack([2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)], axis=1)
-        matrix[:, 2, :3] = np.stack([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)], axis=1)
-        matrix[:, :3, :3] *= scale[rows][:, :, None]
-        matrix[:, 3, :3] = update.local_translate[rows]
-        matrix[:, 3, 3] = 1.0
-        values: Sequence[Any] = Vt.Matrix4dArray.FromNumpy(matrix)
-        return values
-
-    return encode
-
-
-def times(update: Update, rows: Ints) -> Sequence[float]:
-    """Encode the instants that the states are for [s since the epoch]."""
-    seconds: list[float] = (update.stamp_ns[rows] / NS_PER_S).tolist()
-    return seconds
-
-
-def sequence_numbers(update: Update, rows: Ints) -> Sequence[int]:
-    """Encode the update in which each entity last changed."""
-    numbers: list[int] = update.entity_seq[rows].tolist()
-    return numbers
-
-
-def ages(update: Update, rows: Ints) -> Sequence[float]:
-    """Encode how old the newest sample was when the update was made [s]."""
-    sample = update.sample_ns[rows]
-    known = sample != NO_STAMP
-    age = np.where(known, update.made_ns - np.where(known, sample, 0), 0) / NS_PER_S
-    seconds: list[float] = np.where(known, age, UNKNOWN_AGE_S).tolist()
-    return seconds
-
-
-def qualities(update: Update, rows: Ints) -> Sequence[str]:
-    """Encode how far each state can be believed."""
-    return [QUALITY[status] for status in update.status[rows].tolist()]
+def _differs(new: Array, old: Array) -> NDArray[np.bool_]:
+    differs = np.abs(new - old) > _NOISE if new.dtype == np.float64 else new != old
+    rows: NDArray[np.bool_] = differs.any(axis=tuple(range(1, differs.ndim)))
+    return rows

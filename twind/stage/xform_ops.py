@@ -9,17 +9,21 @@ from pxr import Gf, Sdf, Usd, UsdGeom
 
 from twind.model.errors import StageError
 from twind.model.topology import Precision
+from twind.stage.encoders import euler_degrees
 from twind.stage.space import Placement, placement
 
 if TYPE_CHECKING:
     from twind.model.topology import Pose, Vec3
 
 TRANSLATE, ORIENT, SCALE, TRANSFORM = "xformOp:translate", "xformOp:orient", "xformOp:scale", "xformOp:transform"
+EULER = tuple(f"xformOp:rotate{order}" for order in ("XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX"))
+"""Three angles [deg]; the axis named first is turned about first."""
 ORDER, RESET = "xformOpOrder", "!resetXformStack!"
 _PRECISIONS = {
     TRANSLATE: (Sdf.ValueTypeNames.Double3, Sdf.ValueTypeNames.Float3, Sdf.ValueTypeNames.Half3),
     ORIENT: (Sdf.ValueTypeNames.Quatf, Sdf.ValueTypeNames.Quatd, Sdf.ValueTypeNames.Quath),
     SCALE: (Sdf.ValueTypeNames.Float3, Sdf.ValueTypeNames.Double3, Sdf.ValueTypeNames.Half3),
+    **dict.fromkeys(EULER, (Sdf.ValueTypeNames.Float3, Sdf.ValueTypeNames.Double3, Sdf.ValueTypeNames.Half3)),
 }
 """Types that each op may have; the first is what a new one gets."""
 _LOSSES = {
@@ -37,7 +41,7 @@ class Ops:
     """How one prim's transform is written."""
 
     types: dict[str, Any]
-    """Value type of each op that is written: translate and orient, or transform."""
+    """Value type of each op that is written: translate and a rotation, or transform."""
     order: tuple[str, ...] | None
     """A new op order to author once; None leaves the prim's own."""
     scale: Vec3
@@ -49,8 +53,9 @@ class Ops:
 def plan_ops(prim: Any) -> Ops:
     """Decide how to override a prim's transform.
 
-    `translate, orient` with or without `scale` is kept, and so is a lone `transform`. Anything else (Euler angles, pivots, no
-    ops at all) is replaced in the live layer by `translate, orient` and, where there is one, `scale`.
+    `translate` with `orient` or three Euler angles (`rotateXYZ` and the other orders), with or without `scale`, is kept, and so
+    is a lone `transform`. Anything else (pivots, angles about one axis, no ops at all) is replaced in the live layer by
+    `translate, orient` and, where there is one, `scale`.
 
     Raises:
         StageError: The prim's own transform shears or mirrors, so that no translation, rotation and scale equal it.
@@ -62,9 +67,10 @@ def plan_ops(prim: Any) -> Ops:
         raise StageError(f"{prim.GetPath()}: its own transform shears or mirrors; give it translate, orient and scale ops")
     if names == [TRANSFORM]:
         return Ops({TRANSFORM: Sdf.ValueTypeNames.Matrix4d}, None, local.scale, local.pose)
+    turn = _rotation(names)
+    if turn is not None:
+        return Ops({name: _type(prim, name) for name in (TRANSLATE, turn)}, None, local.scale, local.pose)
     types = {name: _type(prim, name) for name in (TRANSLATE, ORIENT)}
-    if names in ([TRANSLATE, ORIENT], [TRANSLATE, ORIENT, SCALE]):
-        return Ops(types, None, local.scale, local.pose)
     order = [RESET] if xformable.GetResetXformStack() else []
     order += [TRANSLATE, ORIENT]
     if not _is_one(local):
@@ -74,10 +80,17 @@ def plan_ops(prim: Any) -> Ops:
 
 
 def precisions(prim: Any) -> tuple[Precision, Precision]:
-    """Return how exactly `plan_ops` lets a prim's position and orientation be written."""
-    if not prim.IsA(UsdGeom.Xformable) or _names(UsdGeom.Xformable(prim)) == [TRANSFORM]:
+    """Return how exactly `plan_ops` lets a prim's position and orientation be written.
+
+    Angles count as exact: what floats lose of them (0.13 urad) is less than any quaternion of floats does.
+    """
+    if not prim.IsA(UsdGeom.Xformable):
         return Precision.EXACT, Precision.EXACT
-    return _LOSSES[_type(prim, TRANSLATE)], _LOSSES[_type(prim, ORIENT)]
+    names = _names(UsdGeom.Xformable(prim))
+    if names == [TRANSFORM]:
+        return Precision.EXACT, Precision.EXACT
+    turn = Precision.EXACT if _rotation(names) in EULER else _LOSSES[_type(prim, ORIENT)]
+    return _LOSSES[_type(prim, TRANSLATE)], turn
 
 
 def initial_values(ops: Ops) -> dict[str, Any]:
@@ -91,8 +104,15 @@ def initial_values(ops: Ops) -> dict[str, Any]:
         ORIENT: rotation,
         SCALE: Gf.Vec3d(*ops.scale),
         TRANSFORM: matrix,
-    }
+    } | {name: Gf.Vec3d(*euler_degrees([ops.local.orientation], name[-3:])[0].tolist()) for name in ops.types if name in EULER}
     return {name: type_name.type.pythonClass(values[name]) for name, type_name in ops.types.items()}
+
+
+def _rotation(names: list[str]) -> str | None:
+    """Return the op that turns a prim whose ops are kept: `translate`, that op, and perhaps `scale`."""
+    if names[:1] == [TRANSLATE] and names[1:2] and names[1] in (ORIENT, *EULER) and names[2:] in ([], [SCALE]):
+        return names[1]
+    return None
 
 
 def _names(xformable: Any) -> list[str]:

@@ -100,6 +100,20 @@ class MessagesRefused(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class MessagesOfOthers(Event):
+    """Messages were about entities that other shards look after."""
+
+    level = "debug"
+    counter = "messages_refused"
+    labels = ("source", "reason")
+    source: str
+    reason: str
+    count: int
+    topic: str
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
 class EstimateReset(Event):
     """An estimate was started anew after consistent rejections or a time jump."""
 
@@ -276,6 +290,18 @@ class StageWriteFailed(Event):
     counter = "stage_write_failures"
     labels = ("what",)
     what: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageFenced(Event):
+    """A snapshot was not written because a daemon of a newer generation writes it; this one stops."""
+
+    level = "error"
+    limited = False
+    counter = "stage_writes_fenced"
+    instance: str
+    generation: int
     error: str
 
 
