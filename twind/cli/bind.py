@@ -107,7 +107,8 @@ def bind(*, root: str, output: Path | None, ask: bool | None, dry_run: bool, as_
 
 
 def _says_nothing(arguments: Arguments) -> bool:
-    return not (arguments.entities or arguments.topics or arguments.joints or arguments.floating or arguments.config)
+    said = (arguments.entities, arguments.topics, arguments.joints, arguments.floating, arguments.ignored, arguments.config)
+    return not any(said)
 
 
 def _bind(layer: BindingLayer, arguments: Arguments, registry: Registry) -> Outcome:
