@@ -167,6 +167,22 @@ def test_a_topic_replaces_the_one_of_its_kind_and_no_other(here: Path) -> None:
     assert _attribute(here / "cell.bindings.usda", "/World/arm", "twind:route:joints_2:topic") is None
 
 
+def test_topics_that_would_overlap_become_routes_of_their_own(here: Path, loaded_routes: Callable[[Path], Any]) -> None:
+    Path("assets/cell.usda").write_text(HEAD + "".join(ARM.format(name=name, joint="pan") for name in ("a", "b", "c")) + "}\n")
+    _bind("assets/cell.usda", "--topic", "a=cell/x/joint_state", "--config", "t.yaml")
+    assert [(route.topic.text, route.entity) for route in loaded_routes(here / "t.yaml")] == [
+        ("cell/x/joint_state", "a"),
+        ("cell/b/joint_state", "b"),
+        ("cell/c/joint_state", "c"),
+    ]
+
+
+def test_one_topic_for_two_streams_is_refused_and_nothing_is_written(here: Path) -> None:
+    given = ["--topic", "arm=a/b", "--topic", "crate=a/b", "--codec", "joint_state", "--codec", "pose"]
+    assert "give one of them another topic" in _bind("assets/cell.usda", *given, "--config", "t.yaml", code=1).output
+    assert [path.name for path in here.iterdir()] == ["assets"]
+
+
 def test_entities_of_one_name_are_told_apart(here: Path) -> None:
     arms = [_nested(name, ARM.format(name="arm", joint="pan")) for name in ("left", "right")]
     Path("two.usda").write_text(HEAD + "".join(arms) + "}\n")
