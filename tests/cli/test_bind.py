@@ -208,6 +208,23 @@ def test_a_robot_can_be_set_free_and_an_entity_left_out(here: Path) -> None:
     assert _attribute(here / "cell.bindings.usda", "/World/crate", "twind:enabled") is False
 
 
+@pytest.mark.parametrize("name", ["/World/arm", "arm-1"])
+def test_a_robot_that_is_renamed_and_set_free_has_its_pose_measured(here: Path, name: str) -> None:
+    given = ["assets/cell.usda", "--entity", "arm=arm-1", "--floating", name, "--json"]
+    first, again = (json.loads(_bind(*given).output) for _ in range(2))
+    assert [route["topic"] for route in first["entities"][0]["routes"]] == ["cell/{entity}/joint_state", "cell/{entity}/pose"]
+    assert first["entities"][0]["routes"] == again["entities"][0]["routes"]
+    assert not again["layer"]["changed"]
+    assert discover(str(here / "cell.bindings.usda")).robots[0].floating
+
+
+def test_a_robot_that_is_set_free_may_have_a_topic_for_its_pose(here: Path) -> None:
+    given = ["--floating", "arm", "--topic", "arm=slam/pose", "--topic", "arm=drive/joint_state"]
+    done = json.loads(_bind("assets/cell.usda", *given, "--json").output)
+    assert {route["topic"] for route in done["entities"][0]["routes"]} == {"slam/pose", "drive/joint_state"}
+    assert discover(str(here / "cell.bindings.usda")).robots[0].floating
+
+
 def test_names_that_the_converter_had_to_encode_are_restored(here: Path) -> None:
     Path("assets/cell.usda").write_text(HEAD + ARM.format(name="arm", joint="tn__shoulderpan_pgS") + "}\n")
     _bind("assets/cell.usda")

@@ -132,8 +132,10 @@ def _wishes(
 
     given = read.ids(found, arguments.entities)
     named = [replace(one, proposed_id=given.get(one.prim, one.proposed_id)) for one in found]
+    released = [_to_release(named, name) for name in arguments.floating]
+    free = {one.prim for one in released}
     ignored = [read.pick(named, name, "--ignore").prim for name in arguments.ignored]
-    followed = [one for one in named if one.prim not in ignored]
+    followed = [replace(one, free=one.free or one.prim in free) for one in named if one.prim not in ignored]
     topics = read.topics(
         arguments.topics, arguments.codecs, registry.codecs.names, lambda codec: str(registry.codecs.load(codec).kind)
     )
@@ -142,14 +144,12 @@ def _wishes(
     for one in followed:  # who has no topic yet gets the usual ones
         if one.prim not in routes and one.found_id not in hinted:
             usual = [read.TopicArgument(one.prim, *read.DEFAULT_TOPICS[kind], kind) for kind in ("joints", "pose")]
-            free = one.free or one.proposed_id in arguments.floating
-            one = replace(one, free=free)  # noqa: PLW2901
             routes |= read.routes([one], [topic for topic in usual if read.suits(one, topic.kind)], arguments.source)
     return Wishes(
         ids={one.prim: one.proposed_id for one in followed},
         routes=routes,
         joints=_merged(layer.original_names(topology), read.joints(named, topology, arguments.joints)),
-        released=tuple(_holder(named, name) for name in arguments.floating),
+        released=tuple(one.holder for one in released if one.holder),
         ignored=tuple(ignored),
     )
 
@@ -162,13 +162,14 @@ def _merged(names: Mapping[str, str], given: Mapping[str, Mapping[str, Setting]]
     return settings
 
 
-def _holder(found: Sequence[Candidate], name: str) -> str:
+def _to_release(found: Sequence[Candidate], name: str) -> Candidate:
+    """Return the robot that shall float; one that floats already is fine."""
     from twind.cli.bind_arguments import pick
 
     one = pick(found, name, "--floating")
-    if not one.holder:
+    if not one.is_robot or not (one.holder or one.free):
         raise click.BadParameter(f"no fixed joint holds {name} to the world", param_hint="--floating")
-    return one.holder
+    return one
 
 
 def _config_text(path: Path, layer: BindingLayer, hints: Sequence[RouteHint], url: str) -> str:
