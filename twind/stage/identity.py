@@ -105,7 +105,8 @@ def check_ids(topology: Topology) -> None:
     ]
     if problems:
         more = [f"and {len(problems) - _SHOWN} more ids"] if len(problems) > _SHOWN else []
-        raise StageError("\n".join([*problems[:_SHOWN], *more, f'Give each an id of its own: custom string {ID} = "..."']))
+        cure = f'Give each an id of its own, as `twind bind` does: uniform string {ID} = "..."'
+        raise StageError("\n".join([*problems[:_SHOWN], *more, cure]))
 
 
 def _and(paths: Sequence[str]) -> str:
