@@ -53,7 +53,7 @@ def test_a_synchronised_device_keeps_its_stamps_exactly(
     assert not sigma.any()
 
 
-@pytest.mark.parametrize("rate_hz", [20, 100, 500])
+@pytest.mark.parametrize("rate_hz", [5, 20, 100, 1000])
 @pytest.mark.parametrize("skew", [50e-6, -50e-6, 90e-6])
 @pytest.mark.parametrize("offset_ns", [0, 2 * MS, 10 * MS, -30 * MS])
 def test_a_free_running_clock_that_starts_near_zero_is_mapped_within_half_a_millisecond_after_thirty_seconds(
@@ -130,7 +130,7 @@ def test_a_device_that_is_synchronised_later_is_trusted_again(clocks: Any, start
 def test_too_few_slices_tell_no_drift() -> None:
     slices, x, y = np.full(BUCKETS, -1), np.zeros(BUCKETS), np.zeros(BUCKETS)
     slices[:8], x[:8], y[:8] = range(8), np.arange(8) * 1e9, np.arange(8) * 1e6
-    assert not drifts(slices, x, y, 7, 1e-2)
+    assert not any(drifts(slices, x, y, 7, 1e-2, young) for young in (False, True))
 
 
 @settings(derandomize=True, max_examples=200, deadline=None)

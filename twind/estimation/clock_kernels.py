@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twind.estimation.clock_lines import BUCKETS, best_skew, drifts, extent, keep, support
+from twind.estimation.clock_lines import BUCKETS, COARSEST, YOUNG, best_skew, drifts, extent, keep, merge, support
 from twind.estimation.compile import kernel
 from twind.model.estimates import Verdict
 from twind.model.time import NO_STAMP
@@ -59,6 +59,9 @@ STREAM_ROW = np.dtype(
     align=True,
 )  # fmt: skip
 
+SCRATCH_ROW = np.dtype([("slices", "i8", (BUCKETS,)), ("x", "f8", (BUCKETS,)), ("y", "f8", (BUCKETS,))], align=True)
+"""A window that is made where it is needed: kernels allocate nothing."""
+
 LONG = 8  # slices in one of the long window, which sees slow drifts
 NEVER = -(2**62)
 RIVALS = 3  # contradicting stamps in a row that make a step
@@ -69,7 +72,7 @@ BACKWARDS_NS = -1_000_000.0  # a shared clock may be that far ahead of the recei
 FARTHEST_NS = 2**62  # differences of stamps beyond it could overflow
 DEFAULT_JITTER_NS = 5e6  # of arrivals, before it is measured
 FROZEN_NS = 500_000_000  # how long a stamp must stand still while messages arrive
-JUDGE_EVERY = 4  # slices between two looks for drift: it costs 5 us
+JUDGE_EVERY, JUDGE_YOUNG_EVERY = 4, 2  # slices between two looks for drift: it costs 5 us
 DRIFT_SKEW = 5.0  # times the bound on skew: drifts are seen up to here, and no backlog grows as slowly
 LEARN_NS = 2_000_000_000  # how long a period is learned that is not configured
 LEARN_MESSAGES = 16
@@ -114,17 +117,37 @@ def _keep(row: Any, x: float, y: float) -> None:
 
 
 @kernel
-def _judge_drift(row: Any, max_skew: float) -> None:
-    """Note whether delays drift, over the window or over the long one."""
-    bound = DRIFT_SKEW * max_skew
-    if drifts(row.best_slice, row.best_x, row.best_y, row.slice, bound) or drifts(
-        row.long_slice, row.long_x, row.long_y, row.slice // LONG, bound
-    ):
-        row.drifted = row.slice
+def _is_young(row: Any) -> bool:
+    """Say whether the clock has been known for less than a few windows, or has been silent for long."""
+    newest = row.slice // LONG
+    oldest = newest
+    for slot in range(BUCKETS):
+        if newest - BUCKETS < row.long_slice[slot] < oldest and row.long_slice[slot] >= 0:
+            oldest = row.long_slice[slot]
+    return bool(newest - oldest <= YOUNG // LONG)
 
 
 @kernel
-def _judge_trust(row: Any, trust_ns: int, max_skew: float, look: bool) -> None:  # noqa: FBT001  (kernels take no keywords)
+def _judge_drift(row: Any, max_skew: float, scratch: Any) -> None:
+    """Note whether delays drift, over the window or over the long one."""
+    bound = DRIFT_SKEW * max_skew
+    young = _is_young(row)
+    if drifts(row.best_slice, row.best_x, row.best_y, row.slice, bound, young) or drifts(
+        row.long_slice, row.long_x, row.long_y, row.slice // LONG, bound, False
+    ):
+        row.drifted = row.slice
+        return
+    group = 2
+    while young and group <= COARSEST:
+        merge(row.best_slice, row.best_x, row.best_y, row.slice, group, scratch.slices, scratch.x, scratch.y)
+        if drifts(scratch.slices, scratch.x, scratch.y, row.slice // group, bound, True):
+            row.drifted = row.slice
+            return
+        group *= 2
+
+
+@kernel
+def _judge_trust(row: Any, trust_ns: int, max_skew: float, look: bool, scratch: Any) -> None:  # noqa: FBT001  (a kernel)
     """Decide by the smallest delay of the window, and by whether delays drift as they do where nobody sets the clock.
 
     Near zero, a free-running clock and a shared one look the same until the drift shows. To withdraw trust for long delays
@@ -139,7 +162,7 @@ def _judge_trust(row: Any, trust_ns: int, max_skew: float, look: bool) -> None: 
     least += row.delay_ns
     near = 0.0 <= least <= trust_ns
     if (look and (near or row.trusted)) or (near and not row.trusted and not _runs_free(row)):
-        _judge_drift(row, max_skew)
+        _judge_drift(row, max_skew, scratch)
     free = _runs_free(row)
     if not row.trusted:
         row.trusted = 1 if near and not free else 0
@@ -327,6 +350,7 @@ def map_stamps(
     mapped_ns: NDArray[np.int64],
     sigma_s: NDArray[np.float64],
     verdict: NDArray[np.uint8],
+    scratches: NDArray[Any],
 ) -> bool:
     """Map M stamps in order of arrival; see `ClockBank.map` for the columns. `numbers` is empty where nobody counts.
 
@@ -336,6 +360,7 @@ def map_stamps(
         if not 0 <= stream[m] < rows.shape[0]:
             return False
     slice_ns = max(window_ns // BUCKETS, 1)
+    scratch = scratches[0]
     for m in range(stream.shape[0]):
         row = rows[stream[m]]
         device, receive = device_ns[m], receive_ns[m]
@@ -411,13 +436,14 @@ def map_stamps(
         now = receive // slice_ns
         if now != row.slice:
             _fit(row, device, window_ns, max_skew, future_ns)
-            look = now // JUDGE_EVERY != row.slice // JUDGE_EVERY
+            every = JUDGE_YOUNG_EVERY if _is_young(row) else JUDGE_EVERY
+            look = now // every != row.slice // every
             if now < row.slice:  # the daemon's own clock was set back: what was kept lies in its future
                 row.best_slice[:] = -1
                 row.long_slice[:] = -1
                 row.drifted = NEVER
             row.slice = now
-            _judge_trust(row, trust_here, max_skew, look)
+            _judge_trust(row, trust_here, max_skew, look, scratch)
             above = y - (row.line + row.skew * x)
         row.early = row.early + 1 if above < -EARLY_NS else 0
         if not is_repeat and (row.early == 0 or row.early >= RIVALS):
@@ -426,7 +452,7 @@ def map_stamps(
                 row.line += above
                 row.wander += 0.25 * (-above - row.wander)
                 above = 0.0
-                _judge_trust(row, trust_here, max_skew, False)
+                _judge_trust(row, trust_here, max_skew, False, scratch)
         above = max(above, 0.0)
         if not is_repeat:  # a message sent twice says nothing about delays
             if row.jitter < 0.0 or row.mean < 0.0:

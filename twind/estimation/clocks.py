@@ -9,6 +9,7 @@ import numpy as np
 from twind.estimation.clock_kernels import (
     FITTED_SKEW_STD,
     NEVER,
+    SCRATCH_ROW,
     STREAM_ROW,
     TWO_WAY_STD_NS,
     map_stamps,
@@ -67,6 +68,7 @@ class ClockBank:
     ) -> None:
         self.n_streams = n_streams
         self._limits = (trust_within_ns, window_ns, max_skew, future_ns)
+        self._scratch = np.zeros(1, SCRATCH_ROW)
         self._rows = np.zeros(n_streams, STREAM_ROW)
         self._rows["last_ns"] = NO_STAMP
         self._rows["jitter"] = -1.0
@@ -147,7 +149,8 @@ class ClockBank:
         if n == 0:
             return
         numbers = _NO_NUMBERS if number is None else number
-        if not map_stamps(self._rows, stream, device_ns, receive_ns, numbers, *self._limits, mapped_ns, sigma_s, verdict):
+        columns = (mapped_ns, sigma_s, verdict)
+        if not map_stamps(self._rows, stream, device_ns, receive_ns, numbers, *self._limits, *columns, self._scratch):
             raise ValueError(f"a stream is not a row of 0..{self.n_streams - 1}")
 
     @property
