@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twind.estimation.clock_lines import BUCKETS, COARSEST, YOUNG, best_skew, drifts, extent, keep, merge, support
+from twind.estimation.clock_lines import BUCKETS, COARSEST, YOUNG, YOUNG_FROM, best_skew, drifts, extent, keep, merge, support
 from twind.estimation.compile import kernel
 from twind.model.estimates import Verdict
 from twind.model.time import NO_STAMP
@@ -118,13 +118,13 @@ def _keep(row: Any, x: float, y: float) -> None:
 
 @kernel
 def _is_young(row: Any) -> bool:
-    """Say whether the clock has been known for less than a few windows, or has been silent for long."""
+    """Say whether the clock has been known for some time, but less than a few windows, or has been silent for long."""
     newest = row.slice // LONG
     oldest = newest
     for slot in range(BUCKETS):
         if newest - BUCKETS < row.long_slice[slot] < oldest and row.long_slice[slot] >= 0:
             oldest = row.long_slice[slot]
-    return bool(newest - oldest <= YOUNG // LONG)
+    return bool(YOUNG_FROM // LONG <= newest - oldest <= YOUNG // LONG)
 
 
 @kernel
@@ -143,7 +143,7 @@ def _judge_drift(row: Any, max_skew: float, scratch: Any) -> None:
         if drifts(scratch.slices, scratch.x, scratch.y, row.slice // group, bound, True):
             row.drifted = row.slice
             return
-        group *= 2
+        group += 1
 
 
 @kernel

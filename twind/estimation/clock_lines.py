@@ -31,8 +31,8 @@ FEWEST = 12  # slices that a drift is judged from: below it, chance orders them 
 SURE_SIGMAS = 4.5  # of Kendall's statistic: enough alone
 LIKELY_SIGMAS = 3.5  # enough together with the likelihood
 LIKELY_LOG_RATIO = 25.0
-YOUNG_SIGMAS, YOUNG_LOG_RATIO = 2.1, 8.0  # the same of a young clock: nothing speaks for it yet, and it is judged but once
-YOUNG = 128  # slices for which a clock is young
+YOUNG_SIGMAS, YOUNG_LOG_RATIO = 2.2, 9.0  # the same of a young clock: nothing speaks for it yet, and it is judged but once
+YOUNG_FROM, YOUNG = 24, 128  # slices from when and until when a clock is judged as a young one
 COARSEST = 4  # slices taken together, where most are held up by one late message
 
 
