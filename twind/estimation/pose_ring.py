@@ -60,6 +60,7 @@ def _write(
     c: Any,
     t: int,
     channel: int,
+    tag: int,
     sigma_t: float,
     linear: NDArray[np.float64],
     angular: NDArray[np.float64],
@@ -67,7 +68,7 @@ def _write(
     angular_var: NDArray[np.float64],
 ) -> None:
     """Put one sample into the ring, with the variances that will be used."""
-    sample.t_ns, sample.channel = t, channel
+    sample.t_ns, sample.channel, sample.tag = t, channel, tag
     sample.sigma_t = min(sigma_t, 1e3) if sigma_t > 0.0 else 0.0
     first, second = c.r_position, c.r_rotation
     if channel == _POSE:
@@ -107,6 +108,7 @@ def ingest_samples(
     lag_ns: int,
     index: NDArray[np.int32],
     channel: NDArray[np.uint8],
+    tag: NDArray[np.int32],
     t_ns: NDArray[np.int64],
     sigma_t: NDArray[np.float64],
     skip: NDArray[np.uint8],
@@ -124,11 +126,13 @@ def ingest_samples(
     K15: NDArray[np.float64],
     verdict: NDArray[np.uint8],
     nis: NDArray[np.float64],
+    overruled: NDArray[np.int32],
 ) -> None:
     """Use M samples in order of arrival; see `PoseBank.ingest` for the columns."""
     size = samples.shape[1]
     for m in range(index.shape[0]):
         nis[m] = math.nan
+        overruled[m] = -1
         verdict[m] = skip[m]
         if skip[m] != _ACCEPTED:
             continue
@@ -166,7 +170,7 @@ def ingest_samples(
                     verdict[m] = _TOO_OLD
                     continue
         c.behind = 0
-        before = states[n].resets
+        before, overruled_before = states[n].resets, states[n].overruled
         if verdict[m] == _RESET:  # the past that follows is another one; what was learned of the body stays
             if kind == _POSE:
                 note_delta(states[n], linear[m], normalised((angular[m, 0], angular[m, 1], angular[m, 2], angular[m, 3])))
@@ -187,7 +191,16 @@ def ingest_samples(
         for k in range(c.count, place, -1):
             samples[n, (c.head + k) % size] = samples[n, (c.head + k - 1) % size]
         _write(
-            samples[n, (c.head + place) % size], c, t, kind, sigma_t[m], linear[m], angular[m], linear_var[m], angular_var[m]
+            samples[n, (c.head + place) % size],
+            c,
+            t,
+            kind,
+            tag[m],
+            sigma_t[m],
+            linear[m],
+            angular[m],
+            linear_var[m],
+            angular_var[m],
         )
         if place < c.count:
             if place == 0:
@@ -214,3 +227,5 @@ def ingest_samples(
             snapshots[n, slot] = states[n]
         if states[n].resets > before:
             c.resets += states[n].resets - before
+        if states[n].overruled > overruled_before:
+            overruled[m] = states[n].doubt_tag

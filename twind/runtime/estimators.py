@@ -13,6 +13,7 @@ from twind.estimation import ClockBank, JointBank, PoseBank, Tally
 from twind.estimation.tally import CHANNELS
 from twind.model.errors import RefusedInput
 from twind.model.estimates import Verdict
+from twind.model.messages import Channel
 from twind.model.refusals import Refusal
 from twind.model.time import NO_STAMP, ms_to_ns, s_to_ns
 from twind.model.topology import JointKind
@@ -77,6 +78,16 @@ class Outcome:
     samples: Samples | None = None
     resets: int = 0
     """Samples that re-initialised an estimate."""
+    withdrawn: int = 0
+    """Poses that were used after a silence, in this batch or an earlier one, and that the next showed to be wrong: counted as
+    accepted then, as gated from now on."""
+
+    def counts(self) -> Ints:
+        """Return by how much the number of samples of each `Verdict` changed."""
+        counts = np.bincount(self.verdicts, minlength=len(Verdict))[: len(Verdict)]  # without joints that were passed over
+        counts[Verdict.ACCEPTED] -= self.withdrawn  # never below zero: what shows one to be wrong is accepted itself
+        counts[Verdict.GATED] += self.withdrawn
+        return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +223,7 @@ class Estimators:
     def ingest_joints(self, columns: JointColumns) -> Outcome:
         """Update the joints from one batch of messages."""
         batch = columns.arrays()
+        self.tally.add_messages(np.array(columns.messages, np.int32))
         mapped, sigma, skip = self._map(batch.stream, batch.device_ns, batch.receive_ns, batch.number)
         verdicts = np.empty(len(batch.position), np.uint8)
         nis = np.empty(len(batch.position))
@@ -222,13 +234,14 @@ class Estimators:
 
     def ingest_bodies(self, columns: BodyColumns) -> Outcome:
         """Update the bodies from one batch of poses, velocities and inertial readings."""
+        self.tally.add_messages(np.array(columns.messages, np.int32))
         channel = np.array(columns.channel, np.uint8)
         stream, receive_ns = np.array(columns.stream, np.int32), np.array(columns.receive_ns, np.int64)
         device_ns, number = np.array(columns.device_ns, np.int64), np.array(columns.number, np.int64)
         mapped, sigma, skip = self._map(stream, device_ns, receive_ns, number)
         verdicts = np.empty(len(mapped), np.uint8)
         nis = np.empty(len(mapped))
-        self.poses.ingest(
+        overruled = self.poses.ingest(
             np.array(columns.entity, np.int32),
             mapped,
             sigma,
@@ -240,10 +253,15 @@ class Estimators:
             verdicts,
             nis,
             channel=channel,
+            tag=stream,
         )
         counted = _COUNTED_AS[channel]
         resets = self.tally.add(stream, verdicts, nis, channel=counted)
-        return Outcome(verdicts, mapped[_CHANGES[verdicts]], Samples(counted, stream, receive_ns, None), resets)
+        withdrawn = overruled[overruled >= 0]
+        if len(withdrawn):
+            self.tally.withdraw(_COUNTED_AS[Channel.POSE], withdrawn)
+        samples = Samples(counted, stream, receive_ns, None)
+        return Outcome(verdicts, mapped[_CHANGES[verdicts]], samples, resets, len(withdrawn))
 
     def _map(
         self, stream: NDArray[np.int32], device_ns: Ints, receive_ns: Ints, number: Ints | None
