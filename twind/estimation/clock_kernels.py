@@ -48,6 +48,7 @@ STREAM_ROW = np.dtype(
         ("number_0", "i8"), ("number_0_ns", "i8"),  # sequence number that begins the epoch, or the learning; its arrival
         ("nominal", "f8"), ("period", "f8"),  # of sequence numbers: as configured, as used [ns]; 0: not known
         ("two_way", "i8"),  # whether an offset was measured both ways
+        ("two_ways", "i8"),  # how many were
         ("two_way_at", "i8"), ("two_way_ns", "i8"), ("two_way_var", "f8"),  # device stamp, daemon less device, variance [ns^2]
         ("missing", "i8"), ("zero", "i8"), ("absurd", "i8"), ("repeated", "i8"), ("backwards", "i8"),  # messages, by stamp
         ("future", "i8"), ("past", "i8"), ("gaps", "i8"),
@@ -78,6 +79,8 @@ LEARN_NS = 2_000_000_000  # how long a period is learned that is not configured
 LEARN_MESSAGES = 16
 PERIOD_ERROR = 0.01  # of a configured period
 LEARNED_ERROR = 0.2  # of a learned one: its first message may have been late
+TWO_WAY_SIGMAS = 4.0  # by which a message may seem to have arrived before it was sent
+LARGEST_FLOOR_NS = 6e10
 TWO_WAY_STD_NS = 2e6  # a two-way offset older than what keeps it within this only says what the floor is
 FITTED_SKEW_STD = 1e-5  # how well the line knows skew
 
@@ -216,12 +219,24 @@ def _two_way_std(row: Any, device: int, max_skew: float) -> float:
 
 
 @kernel
-def measure_two_way(row: Any, offset_ns: int, std_ns: float, max_skew: float) -> None:
-    """Take in one offset measured both ways at the newest stamp, by a scalar Kalman update."""
-    at = row.newest_ns if row.begun else NO_STAMP
+def measure_two_way(row: Any, offset_ns: int, std_ns: float, at_ns: int, max_skew: float) -> bool:
+    """Take in one offset measured both ways, at a device stamp or at the newest one, by a scalar Kalman update.
+
+    False: messages would have arrived before they were sent, or have been under way for longer than any floor; left out.
+    """
+    if row.by_number == 1:
+        return True  # its messages carry no stamps of the clock that was measured
+    at = at_ns
+    if at == NO_STAMP and row.begun == 1:
+        at = row.newest_ns
+    if row.begun == 1:
+        soonest = row.delay_ns - offset_ns + row.line + row.skew * (at - row.ref_ns)
+        if not -TWO_WAY_SIGMAS * std_ns + BACKWARDS_NS <= soonest <= LARGEST_FLOOR_NS:
+            return False
+    row.two_ways += 1
     if row.two_way == 0 or NO_STAMP in (at, row.two_way_at):
         row.two_way, row.two_way_at, row.two_way_ns, row.two_way_var = 1, at, offset_ns, std_ns * std_ns
-        return
+        return True
     before, variance = _two_way_offset(row, at), _two_way_std(row, at, max_skew) ** 2
     gain = variance / (variance + std_ns * std_ns)
     if abs(offset_ns - before) > 1e9:  # the clock was set: what was known is worth nothing
@@ -229,6 +244,7 @@ def measure_two_way(row: Any, offset_ns: int, std_ns: float, max_skew: float) ->
     row.two_way_at = at
     row.two_way_ns = before + np.int64(math.floor(gain * (offset_ns - before) + 0.5))
     row.two_way_var = (1.0 - gain) * variance if gain < 1.0 else std_ns * std_ns
+    return True
 
 
 @kernel
@@ -467,7 +483,7 @@ def map_stamps(
                 mapped_ns[m] = min(device + _two_way_offset(row, device), receive)
                 sigma_s[m] = 1e-9 * std
                 continue
-        if row.trusted:
+        if row.trusted and row.two_way == 0:  # what was measured counts for more, also when it has aged
             mapped_ns[m] = min(device, receive - np.int64(BACKWARDS_NS))
         else:
             line = row.delay_ns + np.int64(math.floor(row.line + row.skew * x + 0.5))

@@ -137,8 +137,9 @@ class Tally:
     def withdraw(self, channel: int, stream: NDArray[np.int32]) -> None:
         """Count one sample of each of these streams as `GATED` that was `ACCEPTED`: a later one showed it to be wrong."""
         verdicts = self._rows["verdicts"][channel]
-        np.subtract.at(verdicts, (stream, _ACCEPTED), 1)
-        np.add.at(verdicts, (stream, _GATED), 1)
+        for row in stream:  # one now and then
+            verdicts[row, _ACCEPTED] -= 1
+            verdicts[row, _GATED] += 1
 
     @property
     def messages(self) -> NDArray[np.int64]:
