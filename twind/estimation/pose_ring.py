@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+MOST_VAR = 1e4  # m^2, m^2/s^2, rad^2/s^2: more than a hundred of them is no measurement
+MOST_TURN_VAR = 10.0  # rad^2: a whole turn either way says nothing
 LARGEST = 1e9  # m; beyond it a number is no measurement
 BEHIND, BEHIND_NS = 10, 500_000_000  # ascending samples from before the lag, over so long: time itself was set back
 
@@ -34,9 +36,9 @@ _POSE, _TWIST_BODY, _TWIST_WORLD, _IMU = (
 
 
 @kernel
-def _stated(variance: float, default: float) -> float:
-    """Honour a variance that the message states when it can be one."""
-    return variance if 1e-12 <= variance <= 1e6 else default
+def _stated(variance: float, default: float, most: float) -> float:
+    """Honour a variance that the message states when it can be one: drivers write 1e6 where they do not know."""
+    return variance if 1e-12 <= variance <= most else default
 
 
 @kernel
@@ -81,8 +83,8 @@ def _write(
             sample.angular[i] = angular[i]
     for i in range(3):
         sample.linear[i] = linear[i]
-        sample.linear_var[i] = _stated(linear_var[i], first)
-        sample.angular_var[i] = _stated(angular_var[i], second)
+        sample.linear_var[i] = _stated(linear_var[i], first, MOST_VAR)
+        sample.angular_var[i] = _stated(angular_var[i], second, MOST_TURN_VAR if channel == _POSE else MOST_VAR)
 
 
 @kernel
