@@ -11,6 +11,7 @@ from twind.model.refusals import Refusal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from twind.model.messages import ClockSample
     from twind.model.topology import Robot
 
 _MAX_LAYOUTS = 16
@@ -24,6 +25,9 @@ class RowAllocator(Protocol):
         self, topic: str, *, source: str = "", entity: int = -1, latency_floor_ns: int = 0, period_ns: int = 0
     ) -> int:
         """Return the row of a new stream's clock; raises RefusedInput when all are taken."""
+
+    def measured_both_ways(self, stream: int, sample: ClockSample) -> None:
+        """Take in what one stream says of the clock of its entity; raises RefusedInput when it cannot be."""
 
     def new_layout(self, joints: Sequence[int]) -> int:
         """Return the id of an order of joint rows."""
