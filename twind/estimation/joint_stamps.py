@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twind.estimation.compile import kernel
+from twind.estimation.compile import inlined, kernel
 from twind.estimation.joint_records import AA, A, V
 
 MOST = 900.0  # times the configured variance: 30 in sigma
@@ -27,13 +27,13 @@ def start_stamps(track: Any, z: float, t: int) -> None:
     track.before_z = z
 
 
-@kernel
+@inlined
 def stamp_variance(row: Any, track: Any) -> float:
     """Return the variance of the device's stamps as it is known now [s^2]."""
     return float(min(max(track.stamp_var, row.stamp_var), row.most_stamp_var))
 
 
-@kernel
+@inlined
 def watch_stamps(row: Any, track: Any, z: float, T: float, known: float, sigma: float) -> None:
     """Note one accepted sample, `T` after the last [s], before that one is forgotten; `known` is the variance so far."""
     before = (track.t_ns - track.before_ns) * 1e-9
