@@ -9,7 +9,9 @@ from twind.estimation.compile import kernel
 from twind.estimation.joint_frozen import begins_to_repeat, repeats, watch_first_repeat
 from twind.estimation.joint_order import EPOCH, LATE, keep, place, place_late, replay
 from twind.estimation.joint_records import BLOCK, FARTHEST_NS, RESTART_NS
-from twind.estimation.joint_track import ACCEPTED, RESET, summarise, use, watch
+from twind.estimation.joint_stamps import watch_stamps
+from twind.estimation.joint_track import ACCEPTED, DONE, RESET, gate_sample, summarise, update, watch
+from twind.estimation.prefetch import prefetch
 from twind.estimation.singer import transition
 from twind.model.time import NO_STAMP
 
@@ -61,8 +63,16 @@ def ingest_joints(
     if 0 < rates.shape[0] < end:
         return False
     model = transition(0.0, 0.0)
-    model_dt, model_alpha = 0, 0.0
+    model_T, model_alpha = 0.0, 0.0
     for m in range(layout.shape[0]):
+        soon = soon_size = later = later_size = 0  # rows to fetch ahead: of the next message, and of the one after it
+        if m + 2 < layout.shape[0]:
+            if layout[m + 1] != layout[m] and 0 <= layout[m + 1] < layout_start.shape[0] - 1:
+                soon = layout_start[layout[m + 1]]
+                soon_size = layout_start[layout[m + 1] + 1] - soon
+            if layout[m + 2] != layout[m + 1] and 0 <= layout[m + 2] < layout_start.shape[0] - 1:
+                later = layout_start[layout[m + 2]]
+                later_size = layout_start[layout[m + 2] + 1] - later
         known = 0 <= layout[m] < layout_start.shape[0] - 1
         begin = layout_start[layout[m]] if known else 0
         size = layout_start[layout[m] + 1] - begin if known else 0
@@ -75,6 +85,16 @@ def ingest_joints(
                 nis[k] = math.nan
                 verdict[k] = NO_VERDICT
                 entry = k - offset[m]
+                if entry < later_size:
+                    joint = layout_rows[later + entry]
+                    if joint >= 0:
+                        prefetch(arrivals, joint)
+                if entry < soon_size:
+                    joint = layout_rows[soon + entry]
+                    if joint >= 0:
+                        prefetch(tracks, joint)
+                        prefetch(shown, joint)
+                        prefetch(rings[arrivals[joint].samples & (rings.shape[0] - 1)], joint)
                 index = layout_rows[begin + entry] if entry < size else -1
                 if index < 0:
                     continue
@@ -124,11 +144,13 @@ def ingest_joints(
                     back = dt < 0
                     if 0 <= dt <= RESTART_NS:
                         T = dt * 1e-9
-                        if dt != model_dt or row.alpha != model_alpha:  # the joints of one robot mostly share both
-                            model_dt, model_alpha = dt, row.alpha
+                        if T != model_T or row.alpha != model_alpha:  # the joints of one robot mostly share both
+                            model_T, model_alpha = T, row.alpha
                             model = transition(T, row.alpha)
                 k = task.entry
-                verdict[k], nis[k], task.z, task.known = use(row, track, ledgers[task.index], model, T, t, task.z, sigma, gate)
+                verdict[k], nis[k], task.z, task.p, task.known = gate_sample(
+                    row, track, ledgers[task.index], model, T, t, task.z, sigma, gate
+                )
                 task.T = T
                 if back:
                     track.resets += 1
@@ -136,9 +158,25 @@ def ingest_joints(
             for i in range(n):
                 task = tasks[i]
                 if task.known >= 0.0:
+                    index, T = task.index, task.T
+                    row = kinds[arrivals[index].kind]
+                    if T != model_T or row.alpha != model_alpha:
+                        model_T, model_alpha = T, row.alpha
+                        model = transition(T, row.alpha)
+                    if update(row, tracks[index], ledgers[index], model, T, t, task.z, task.p, task.known, sigma):
+                        verdict[task.entry] = RESET
+                        task.known = DONE
+            for i in range(n):
+                task = tasks[i]
+                if task.known >= 0.0:
+                    index = task.index
+                    watch_stamps(kinds[arrivals[index].kind], tracks[index], task.z, task.T, task.known, sigma)
+            for i in range(n):
+                task = tasks[i]
+                if task.known >= 0.0:
                     index = task.index
                     row = kinds[arrivals[index].kind]
-                    watch(row, tracks[index], ledgers[index], task.T, t, task.z, task.rate, task.known, sigma)
+                    watch(row, tracks[index], ledgers[index], task.T, t, task.z, task.rate)
             for i in range(n):
                 index = tasks[i].index
                 arrival = arrivals[index]

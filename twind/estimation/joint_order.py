@@ -12,7 +12,7 @@ from typing import Any
 
 from twind.estimation.compile import inlined, kernel
 from twind.estimation.joint_records import BLOCK, FARTHEST_NS, LARGEST, RESTART_NS
-from twind.estimation.joint_track import advance_alone
+from twind.estimation.joint_track import advance
 from twind.model.estimates import Verdict
 
 BEHIND = 10  # samples in a row that are older than the lag: time itself was set back ...
@@ -105,7 +105,7 @@ def replay(
         if k & (BLOCK - 1) == 0 and k > begin:
             base = (k // BLOCK) & (bases.shape[0] - 1)
             bases[base, index], ledger_bases[base, index] = track, ledger
-        outcome = advance_alone(row, track, ledger, rings[k & mask, index], gate)
+        outcome = advance(row, track, ledger, rings[k & mask, index], gate)
         if k == number:
             verdict, nis = outcome
     return verdict, nis

@@ -110,8 +110,8 @@ LEDGER = np.dtype(
 TASK = np.dtype(
     [
         ("index", "i8"), ("entry", "i8"),  # which joint, and which value of the batch
-        ("z", "f8"), ("rate", "f8"), ("T", "f8"), ("known", "f8"),
-        ("verdict", "i4"), ("used", "i4"),
+        ("z", "f8"), ("rate", "f8"), ("T", "f8"), ("p", "f8"), ("known", "f8"),
+        ("padding", "f8"),  # to whole cache lines
     ],
     align=True,
 )  # fmt: skip

@@ -25,8 +25,8 @@ CAUTION = 24.0
 pendulum with jittered stamps, filters that trust samples in fast motion this little predict best."""
 WIDEST = LANES - 1  # the lane whose gate decides
 
-NOTHING_TO_WATCH = -1.0
-"""What `use` returns in place of a variance."""
+DONE = -1.0
+"""What `gate_sample` returns in place of a variance."""
 
 ACCEPTED, GATED, RESET = int(Verdict.ACCEPTED), int(Verdict.GATED), int(Verdict.RESET)
 
@@ -75,24 +75,25 @@ def _challenge(row: Any, track: Any, ledger: Any, z: float, t: int) -> bool:
 
 
 @inlined
-def use(
+def gate_sample(
     row: Any, track: Any, ledger: Any, model: tuple[float, ...], T: float, t: int, z: float, sigma: float, gate: float
-) -> tuple[int, float, float, float]:
-    """Predict one joint by `T` [s], gate the sample and update with it.
+) -> tuple[int, float, float, float, float]:
+    """Predict one joint by `T` [s] and compare the sample with that.
 
     Returns:
-        The verdict, the normalised innovation squared, the position in the state's own turn, and the variance of stamps as it
-        was known; that is negative where nothing is left to `watch`, because a new track began or the sample was refused.
+        The verdict, the normalised innovation squared, the position in the state's own turn, the predicted one, and the variance
+        of stamps as it was known; that is negative where nothing is left to do, because a new track began or the sample was
+        refused.
     """
     if track.t_ns == NO_STAMP:
         start(row, track, ledger, z, 0.0, t)
-        return ACCEPTED, math.nan, z, NOTHING_TO_WATCH
+        return ACCEPTED, math.nan, z, z, DONE
     p, v, pp, vv = foresee(row, track, WIDEST, model, T)
     old = t < track.t_ns or t - track.t_ns > RESTART_NS  # the first sample of an epoch
     if old or not pp <= WORST_RATIO * row.r:
         z = nearest(z, track.x[P + WIDEST], row.modulus)
         start(row, track, ledger, z, 0.0, t)
-        return ACCEPTED, math.nan, z, NOTHING_TO_WATCH
+        return ACCEPTED, math.nan, z, z, DONE
     z = nearest(z, p, row.modulus)
     y = z - p
     # A stamp that is off by dt puts the sample off by v dt.
@@ -101,23 +102,30 @@ def use(
     if not y * y <= gate * s:
         if _challenge(row, track, ledger, z, t):
             _restart(row, track, ledger, z, ledger.rival_v, t, p)
-            return RESET, y * y / s, z, NOTHING_TO_WATCH
-        return GATED, y * y / s, z, NOTHING_TO_WATCH
-    stamp_var = row.stamp_var + CAUTION * max(known - SURE * row.stamp_var, 0.0) + sigma * sigma
+            return RESET, y * y / s, z, p, DONE
+        return GATED, y * y / s, z, p, DONE
     p, v, pp, vv = foresee(row, track, track.best, model, T)
     innovation = z - p
     nis = innovation * innovation / (pp + row.r + (v * v + vv) * (known + sigma * sigma))
-    update_lanes(row, track, model, T, z, stamp_var)
-    if not abs(track.x[V + WIDEST]) <= row.top_speed:  # a wrapped joint seen whole turns apart would spin ever faster
-        _restart(row, track, ledger, z, 0.0, t, p)
-        return RESET, nis, z, NOTHING_TO_WATCH
-    return ACCEPTED, nis, z, known
+    return ACCEPTED, nis, z, p, known
 
 
 @inlined
-def watch(row: Any, track: Any, ledger: Any, T: float, t: int, z: float, rate: float, known: float, sigma: float) -> None:
-    """Learn from a sample that was just used: the jitter of stamps, the velocity channel, the best model, rest."""
-    watch_stamps(row, track, z, T, known, sigma)
+def update(
+    row: Any, track: Any, ledger: Any, model: tuple[float, ...], T: float, t: int, z: float, p: float, known: float, sigma: float
+) -> bool:
+    """Update every lane with a sample that was predicted as `p`; say whether it began a new track instead."""
+    stamp_var = row.stamp_var + CAUTION * max(known - SURE * row.stamp_var, 0.0) + sigma * sigma
+    update_lanes(row, track, model, T, z, stamp_var)
+    if not abs(track.x[V + WIDEST]) <= row.top_speed:  # a wrapped joint seen whole turns apart would spin ever faster
+        _restart(row, track, ledger, z, 0.0, t, p)
+        return True
+    return False
+
+
+@inlined
+def watch(row: Any, track: Any, ledger: Any, T: float, t: int, z: float, rate: float) -> None:
+    """Learn from a sample that was just used, beyond the jitter of stamps: the velocity channel, the best model, rest."""
     track.t_ns = t
     track.rivals = 0
     if row.velocity_var > 0.0:
@@ -135,15 +143,19 @@ def watch(row: Any, track: Any, ledger: Any, T: float, t: int, z: float, rate: f
 
 
 @kernel
-def advance_alone(row: Any, track: Any, ledger: Any, sample: Any, gate: float) -> tuple[int, float]:
-    """Use one recorded sample, with a model computed for it alone; return its verdict and normalised innovation squared."""
+def advance(row: Any, track: Any, ledger: Any, sample: Any, gate: float) -> tuple[int, float]:
+    """Use one recorded sample, all stages in turn; return its verdict and normalised innovation squared."""
+    t, sigma = sample.t_ns, sample.sigma
     T = 0.0
-    if track.t_ns != NO_STAMP and 0 <= sample.t_ns - track.t_ns <= RESTART_NS:
-        T = (sample.t_ns - track.t_ns) * 1e-9
+    if track.t_ns != NO_STAMP and 0 <= t - track.t_ns <= RESTART_NS:
+        T = (t - track.t_ns) * 1e-9
     model = transition(T, row.alpha)
-    verdict, nis, z, known = use(row, track, ledger, model, T, sample.t_ns, sample.z, sample.sigma, gate)
+    verdict, nis, z, p, known = gate_sample(row, track, ledger, model, T, t, sample.z, sigma, gate)
     if known >= 0.0:
-        watch(row, track, ledger, T, sample.t_ns, z, sample.rate, known, sample.sigma)
+        if update(row, track, ledger, model, T, t, z, p, known, sigma):
+            return RESET, nis
+        watch_stamps(row, track, z, T, known, sigma)
+        watch(row, track, ledger, T, t, z, sample.rate)
     return verdict, nis
 
 
