@@ -64,7 +64,7 @@ ARRIVAL = np.dtype(
         ("same_ns", "i8"),  # since when the very same number is repeated: joint_frozen
         ("behind_since", "i8"), ("behind_ns", "i8"),  # stamps of the first and last of the samples that are older than the lag
         ("resets", "i8"),
-        ("kind", "i4"),  # which settings are its own
+        ("kind", "u4"),  # which settings are its own
         ("behind", "i2"),  # how many samples in a row are older than the lag but follow each other
         ("abrupt", "u1"), ("frozen", "u1"),  # joint_frozen
     ],
@@ -109,9 +109,9 @@ LEDGER = np.dtype(
 
 TASK = np.dtype(
     [
-        ("index", "i8"), ("entry", "i8"),  # which joint, and which value of the batch
+        ("index", "u4"), ("entry", "u4"),  # which joint, and which value of the batch; unsigned, as no index is negative
         ("z", "f8"), ("rate", "f8"), ("T", "f8"), ("p", "f8"), ("known", "f8"),
-        ("padding", "f8"),  # to whole cache lines
+        ("padding", "f8", (2,)),  # to whole cache lines
     ],
     align=True,
 )  # fmt: skip

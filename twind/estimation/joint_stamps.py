@@ -53,8 +53,8 @@ def watch_stamps(row: Any, track: Any, z: float, T: float, known: float, sigma: 
         share = speed * sought * inverse
         if e * e <= CAP * (rest + speed * row.gate_stamp_var):
             track.stamp_seen += share * share * share
-            rate = T / min(T * (PRIOR + track.stamp_seen), MEMORY_S + T)
+            rate = max(1.0 / (PRIOR + track.stamp_seen), T / (MEMORY_S + T))
             # share cubed times what was found over speed, which may be 0
-            track.stamp_var = known + rate * share * share * sought * inverse * found
+            track.stamp_var = known + rate * (share * share * (sought * inverse) * found)
     track.before_ns = track.t_ns
     track.before_z = track.last_z
