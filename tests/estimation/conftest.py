@@ -82,9 +82,9 @@ class JointHarness:
         six = [x[:, begin : begin + joint_records.LANES].ravel() for begin in (PP, PV, PA, VV, VA, AA)]
         return [np.array([[pp, pv, pa], [pv, vv, va], [pa, va, aa]]) for pp, pv, pa, vv, va, aa in zip(*six, strict=True)]
 
-    def snapshot(self) -> tuple[bytes, bytes]:
+    def snapshot(self) -> tuple[bytes, ...]:
         """Everything the bank knows."""
-        return self.bank._rows.tobytes(), self.bank._tracks.tobytes()
+        return self.bank._arrivals.tobytes(), self.bank._tracks.tobytes(), self.bank._ledgers.tobytes()
 
 
 def scaled(P: np.ndarray) -> np.ndarray:
