@@ -15,7 +15,7 @@ import twind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PACKAGES = ("usd-core", "numba", "numpy", "msgspec", "paho-mqtt", "aiohttp")
+_PACKAGES = ("usd-core", "numba", "numpy", "msgspec", "paho-mqtt", "aiohttp", "filterpy", "pin")
 _CORES = sorted(os.sched_getaffinity(0))
 MEASURED = {_CORES[-1]}
 """The core of what is measured."""
@@ -45,13 +45,20 @@ def describe() -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "twind": twind.__version__,
-        "packages": {name: metadata.version(name) for name in _PACKAGES},
+        "packages": {name: _version(name) for name in _PACKAGES},
     }
 
 
 def load() -> float:
     """Return how many processes wanted a core in the last minute; much above 1 before a run, and it measures the others too."""
     return round(os.getloadavg()[0], 2)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _cpu() -> str:

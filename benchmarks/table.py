@@ -18,17 +18,19 @@ class Row:
 
     name: str
     unit: str
-    median: float
-    lowest: float
-    highest: float
+    median: float | None
+    lowest: float | None
+    highest: float | None
     rounds: int
     bar: float | None = None
     """What is allowed at most; None where no bar was set."""
+    missing: str = ""
+    """Why there is no number."""
 
     @property
     def holds(self) -> bool | None:
         """Whether the median keeps the bar."""
-        return None if self.bar is None else self.median <= self.bar
+        return None if self.bar is None or self.median is None else self.median <= self.bar
 
     def as_json(self) -> dict[str, Any]:
         """Return every field, and the verdict."""
@@ -38,6 +40,11 @@ class Row:
 def row(name: str, unit: str, samples: Sequence[float], *, bar: float | None = None) -> Row:
     """Sum up the rounds of one quantity."""
     return Row(name, unit, statistics.median(samples), min(samples), max(samples), len(samples), bar)
+
+
+def missing(name: str, unit: str, why: str) -> Row:
+    """Stand in for a quantity that cannot be measured here."""
+    return Row(name, unit, None, None, None, 0, missing=why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ def _cells(one: Row) -> tuple[str, ...]:
     bar = "" if one.bar is None else f"{one.bar:g}"
     holds = {None: "", True: "yes", False: "NO"}[one.holds]
     return (
-        f"  {one.name}",
+        f"  {one.name}: {one.missing}" if one.missing else f"  {one.name}",
         _number(one.median),
         _number(one.lowest),
         _number(one.highest),
@@ -78,7 +85,9 @@ def _cells(one: Row) -> tuple[str, ...]:
     )
 
 
-def _number(value: float) -> str:
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 

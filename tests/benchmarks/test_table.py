@@ -41,3 +41,12 @@ def test_a_missed_bar_and_a_skipped_measurement_can_be_seen(table: Any) -> None:
     )
     assert text.splitlines()[3].split() == ["decode", "7", "7", "7", "us", "1", "5", "NO"]
     assert "skipped: mosquitto is not installed" in text
+
+
+def test_a_row_whose_package_is_not_installed_says_so_instead_of_a_number(table: Any) -> None:
+    one = table.missing("joint sample: filterpy", "ns/sample", "filterpy is not installed")
+    assert one.holds is None
+    assert one.as_json()["median"] is None
+    last = table.render([table.Section("kernels", (one,))]).splitlines()[-1]
+    assert "filterpy is not installed" in last
+    assert last.split()[-5:] == ["-", "-", "-", "ns/sample", "0"]

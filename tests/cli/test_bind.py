@@ -14,6 +14,7 @@ from twind.cli.main import main
 from twind.config.load import load
 from twind.config.registry import Registry
 from twind.stage.discover import discover
+from twind.stage.live import LiveStage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +93,9 @@ def test_one_command_makes_a_layer_and_a_configuration_that_check_accepts(here: 
     loaded = load([here / "twind.yaml"], Registry.installed()).settings
     routes = [(route.topic.text, route.codec, route.entity) for route in loaded.sources["floor"].routes]
     assert routes == [("cell/{entity}/joint_state", "joint_state", None), ("cell/{entity}/pose", "pose", None)]
+    live = LiveStage.open(loaded.stage.root, instance=loaded.instance)
+    assert live.read_back("arm").quality == "lost"
+    live.close()
     assert (here / "assets/cell.usda").read_bytes() == asset
 
 
@@ -163,6 +167,22 @@ def test_a_topic_replaces_the_one_of_its_kind_and_no_other(here: Path) -> None:
     assert _attribute(here / "cell.bindings.usda", "/World/arm", "twind:route:joints_2:topic") is None
 
 
+def test_topics_that_would_overlap_become_routes_of_their_own(here: Path, loaded_routes: Callable[[Path], Any]) -> None:
+    Path("assets/cell.usda").write_text(HEAD + "".join(ARM.format(name=name, joint="pan") for name in ("a", "b", "c")) + "}\n")
+    _bind("assets/cell.usda", "--topic", "a=cell/x/joint_state", "--config", "t.yaml")
+    assert [(route.topic.text, route.entity) for route in loaded_routes(here / "t.yaml")] == [
+        ("cell/x/joint_state", "a"),
+        ("cell/b/joint_state", "b"),
+        ("cell/c/joint_state", "c"),
+    ]
+
+
+def test_one_topic_for_two_streams_is_refused_and_nothing_is_written(here: Path) -> None:
+    given = ["--topic", "arm=a/b", "--topic", "crate=a/b", "--codec", "joint_state", "--codec", "pose"]
+    assert "give one of them another topic" in _bind("assets/cell.usda", *given, "--config", "t.yaml", code=1).output
+    assert [path.name for path in here.iterdir()] == ["assets"]
+
+
 def test_entities_of_one_name_are_told_apart(here: Path) -> None:
     arms = [_nested(name, ARM.format(name="arm", joint="pan")) for name in ("left", "right")]
     Path("two.usda").write_text(HEAD + "".join(arms) + "}\n")
@@ -186,6 +206,23 @@ def test_a_robot_can_be_set_free_and_an_entity_left_out(here: Path) -> None:
     assert robot.floating
     assert [route["codec"] for route in done["entities"][0]["routes"]] == ["joint_state", "pose"]
     assert _attribute(here / "cell.bindings.usda", "/World/crate", "twind:enabled") is False
+
+
+@pytest.mark.parametrize("name", ["/World/arm", "arm-1"])
+def test_a_robot_that_is_renamed_and_set_free_has_its_pose_measured(here: Path, name: str) -> None:
+    given = ["assets/cell.usda", "--entity", "arm=arm-1", "--floating", name, "--json"]
+    first, again = (json.loads(_bind(*given).output) for _ in range(2))
+    assert [route["topic"] for route in first["entities"][0]["routes"]] == ["cell/{entity}/joint_state", "cell/{entity}/pose"]
+    assert first["entities"][0]["routes"] == again["entities"][0]["routes"]
+    assert not again["layer"]["changed"]
+    assert discover(str(here / "cell.bindings.usda")).robots[0].floating
+
+
+def test_a_robot_that_is_set_free_may_have_a_topic_for_its_pose(here: Path) -> None:
+    given = ["--floating", "arm", "--topic", "arm=slam/pose", "--topic", "arm=drive/joint_state"]
+    done = json.loads(_bind("assets/cell.usda", *given, "--json").output)
+    assert {route["topic"] for route in done["entities"][0]["routes"]} == {"slam/pose", "drive/joint_state"}
+    assert discover(str(here / "cell.bindings.usda")).robots[0].floating
 
 
 def test_names_that_the_converter_had_to_encode_are_restored(here: Path) -> None:

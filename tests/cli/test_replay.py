@@ -48,6 +48,20 @@ def test_replay_writes_its_files_and_sums_up_without_a_bar_in_a_pipe(recorded: P
     assert sorted(path.name for path in (recorded / "out").iterdir()) == ["bodies.csv", "joints.csv", "summary.json"]
 
 
+def test_a_take_is_written_on_request(recorded: Path) -> None:
+    take = recorded / "takes" / "one.usda"
+    done = _replay(recorded, str(recorded / "a.mcap"), "--out", str(recorded / "out"), "--usd", str(take))
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == f"take: {take}"
+    assert [path.name for path in take.parent.iterdir()] == ["one.usda"]
+    assert "timeCodesPerSecond = 1" in take.read_text()
+    assert _replay(recorded, str(recorded / "a.mcap"), "--usd", str(take), "--speed", "1").exit_code == 2
+    over_the_stage = _replay(
+        recorded, str(recorded / "a.mcap"), "--out", str(recorded / "out"), "--usd", str(recorded / "cell.usda")
+    )
+    assert (over_the_stage.exit_code, "a part of the stage" in over_the_stage.stderr) == (1, True)
+
+
 def test_machines_get_the_summary(recorded: Path) -> None:
     done = _replay(recorded, str(recorded), "--out", str(recorded / "out"), "--json", "--sample-hz", "10", "--horizon-ms", "20")
     summary = json.loads(done.stdout)

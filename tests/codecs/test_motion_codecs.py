@@ -1,9 +1,11 @@
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from twind.codecs.imu import ImuCodec
 from twind.codecs.joint_state import JointStateCodec
@@ -18,7 +20,7 @@ TWISTS, ODOMETRY, IMU = TwistCodec(), OdometryCodec(), ImuCodec()
 NS = 1_700_000_000_005_000_000
 HEADER = {"stamp": {"sec": 1_700_000_000, "nanosec": 5_000_000}}
 A, B = {"x": 1, "y": 2, "z": 3}, {"x": 0.1, "y": -0.2, "z": 0.3}
-TURN = {"x": 0.0, "y": 0.0, "z": 0.0, "w": -2.0}
+TURN: dict[str, float] = {"x": 0.0, "y": 0.0, "z": 0.0, "w": -2.0}
 TWIST = {"linear": A, "angular": B}
 POSE = {"position": A, "orientation": TURN}
 NOWHERE = {"position": A, "orientation": {"x": 0, "y": 0, "z": 0, "w": 0}}
@@ -65,8 +67,44 @@ def test_the_covariance_of_a_twist_is_taken_where_it_is_stated() -> None:
     full = TWISTS.decode(encoded(twist={"twist": TWIST, "covariance": six(1, 2, 3, 4, 5, 6)}))
     assert (full.linear_var, full.angular_var) == ((1, 2, 3), (4, 5, 6))
     half = TWISTS.decode(encoded(twist={"twist": TWIST, "covariance": six(0, 2, 3, 4, 5, 6)}))
-    assert (half.linear_var, half.angular_var) == (None, (4, 5, 6))
+    assert half.linear_var is not None
+    assert math.isnan(half.linear_var[0])
+    assert (half.linear_var[1:], half.angular_var) == ((2, 3), (4, 5, 6))
     assert half.stamp_ns == NO_STAMP
+
+
+def test_the_covariance_of_a_rotation_is_turned_from_fixed_axes_into_the_body() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(20):
+        turn = Rotation.random(random_state=rng)
+        root = rng.normal(0.0, 0.05, (3, 3))
+        about_fixed = root @ root.T + 1e-4 * np.eye(3)
+        covariance = np.eye(6)
+        covariance[3:, 3:] = about_fixed
+        orientation = dict(zip("xyzw", (-3.0 * turn.as_quat()).tolist(), strict=True))
+        pose = {"pose": {"position": A, "orientation": orientation}, "covariance": covariance.ravel().tolist()}
+        sample = ODOMETRY.decode(encoded(pose=pose, twist={"twist": TWIST})).pose
+        expected = np.diag(turn.as_matrix().T @ about_fixed @ turn.as_matrix())
+        assert sample.rotation_var == pytest.approx(tuple(expected))
+        assert sample.position_var == (1, 1, 1)
+
+
+def test_a_robot_in_the_plane_states_what_it_can() -> None:
+    covariance = [0.0] * 36
+    covariance[0], covariance[7], covariance[35] = 0.01, 0.02, 0.05
+    sample = ODOMETRY.decode(encoded(pose={"pose": POSE, "covariance": covariance}, twist={"twist": TWIST})).pose
+    assert sample.position_var == pytest.approx((0.01, 0.02, math.nan), nan_ok=True)
+    assert sample.rotation_var == pytest.approx((math.nan, math.nan, 0.05), nan_ok=True)
+
+
+def test_correlations_that_cannot_be_are_left_out() -> None:
+    covariance = six(1, 2, 3, 4, 5, 6)
+    covariance[3 * 6 + 4] = 1e9
+    turned = {"x": 0.5, "y": 0.5, "z": 0.5, "w": 0.5}  # the axes of the body are y, z and x
+    covariance = [0.0 if value == 0.5 else value for value in covariance]
+    pose = {"pose": {"position": A, "orientation": turned}, "covariance": covariance}
+    sample = ODOMETRY.decode(encoded(pose=pose, twist={"twist": TWIST})).pose
+    assert sample.rotation_var == pytest.approx((5, 6, 4))
 
 
 @pytest.mark.parametrize(("frame", "in_world"), [("map", True), ("/odom", True), ("world", True), ("base_link", False)])

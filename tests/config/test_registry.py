@@ -95,6 +95,23 @@ def test_what_is_listed_is_not_imported(installed: Path) -> None:
 
 def test_the_installed_codecs_are_those_of_twind() -> None:
     registry = Registry.installed()
-    assert {"joint_state", "pose"} <= set(registry.codecs.names)
-    assert [registry.codecs.load(name).kind for name in ("joint_state", "pose")] == ["joints", "pose"]
+    kinds = {
+        "joint_state": "joints", "pose": "pose", "twist": "twist", "odometry": "odometry", "imu": "imu", "packed": "packed",
+        "clock": "clock",
+    }  # fmt: skip
+    assert {name: registry.codecs.load(name).kind for name in registry.codecs.names} == kinds
+    assert {name: registry.codecs.load(name)().name for name in registry.codecs.names} == {name: name for name in kinds}
+
+
+def test_a_codec_of_an_unknown_kind_is_refused() -> None:
+    class Lidar:
+        kind = "lidar"
+
+    codecs = Registry(codecs={"lidar": Present(Lidar)}).codecs
+    with pytest.raises(PermanentError, match="one of joints, pose, twist, odometry, imu, packed, clock"):
+        codecs.load("lidar")
+
+
+def test_the_names_of_installed_codecs_are_shown() -> None:
+    registry = Registry.installed()
     assert repr(registry.codecs) == f"<Group codec: {', '.join(registry.codecs.names)}>"

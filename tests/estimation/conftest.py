@@ -82,9 +82,9 @@ class JointHarness:
         six = [x[:, begin : begin + joint_records.LANES].ravel() for begin in (PP, PV, PA, VV, VA, AA)]
         return [np.array([[pp, pv, pa], [pv, vv, va], [pa, va, aa]]) for pp, pv, pa, vv, va, aa in zip(*six, strict=True)]
 
-    def snapshot(self) -> tuple[bytes, bytes]:
+    def snapshot(self) -> tuple[bytes, ...]:
         """Everything the bank knows."""
-        return self.bank._rows.tobytes(), self.bank._tracks.tobytes()
+        return self.bank._arrivals.tobytes(), self.bank._tracks.tobytes(), self.bank._ledgers.tobytes()
 
 
 def scaled(P: np.ndarray) -> np.ndarray:
@@ -102,6 +102,7 @@ class PoseHarness:
 
     def __post_init__(self) -> None:
         self.bank = PoseBank(1, gate=self.gate)
+        self.overruled = np.empty(0, np.int32)
         self.bank.configure(0, **self.settings)
 
     def feed(
@@ -115,6 +116,7 @@ class PoseHarness:
         position_var: Any = np.nan,
         rotation_var: Any = np.nan,
         channel: Any = Channel.POSE,
+        tag: int = 0,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Feed M samples, poses unless `channel` says otherwise; return (M,) verdicts and nis."""
         t = np.atleast_1d(np.asarray(t_ns, np.int64))
@@ -128,10 +130,10 @@ class PoseHarness:
             return given
 
         verdict, nis = np.zeros(count, np.uint8), np.zeros(count)
-        self.bank.ingest(
+        self.overruled = self.bank.ingest(
             np.zeros(count, np.int32), t, _column(sigma, count, np.float64), _column(skip, count, np.uint8),
             block(position, 3), block(orientation, 4), block(position_var, 3), block(rotation_var, 3), verdict, nis,
-            _column(channel, count, np.uint8),
+            _column(channel, count, np.uint8), _column(tag, count, np.int32),
         )  # fmt: skip
         return verdict, nis
 

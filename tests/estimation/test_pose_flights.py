@@ -41,9 +41,7 @@ class Run:
         rng = np.random.default_rng(seed)
         count, s = self.t.size, (self.t - self.t[0]) * 1e-9
         self.kept = (rng.random(count) > 0.05) & (s % 15.0 > 1.5)
-        silent = np.diff(s[self.kept], prepend=0.0) > 0.5
         self.outlier = rng.random(count) < 0.01
-        self.outlier[np.flatnonzero(self.kept)[silent]] = False  # straight after a silence half a metre is no surprise
         direction = rng.normal(size=self.p.shape)
         self.z = self.p + rng.normal(0.0, 0.005, self.p.shape)
         self.z[self.outlier] += 0.5 * (direction / np.linalg.norm(direction, axis=1, keepdims=True))[self.outlier]
@@ -53,7 +51,9 @@ class Run:
         self.now, self.ahead, self.turn = np.zeros((count, 3)), np.zeros((count, 3)), np.zeros((count, 4))
         self.std = np.ones(count)
         for i in np.flatnonzero(self.kept):
-            self.verdict[i] = body.feed(self.t[i], self.z[i], self.r[i])[0][0]
+            self.verdict[i] = body.feed(self.t[i], self.z[i], self.r[i], tag=i)[0][0]
+            if body.overruled[0] >= 0:
+                self.verdict[body.overruled[0]] = Verdict.GATED
             self.now[i], self.turn[i], self.std[i], _ = body.predict(int(self.t[i]))
             self.ahead[i] = body.predict(int(self.t[i]) + AHEAD_NS)[0]
         self.future = truth(self.t + AHEAD_NS)
@@ -99,7 +99,7 @@ def fly(poses: Any, flight: Flight) -> Callable[..., Run]:
 LOGS = [("V1_01_easy", 1), ("V2_01_easy", 7)]
 
 
-@pytest.mark.parametrize("seed", [31, 32, 110])
+@pytest.mark.parametrize("seed", [1, 6, 7, 31])
 @pytest.mark.parametrize(("log", "every"), LOGS)
 def test_a_real_flight_with_noise_loss_silences_and_outliers_is_followed(
     fly: Callable[..., Run], log: str, every: int, seed: int

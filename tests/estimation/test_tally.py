@@ -19,7 +19,6 @@ def test_every_sample_is_counted_once_for_its_stream_and_those_passed_over_are_n
     nis = np.array([2.0, 9.0, 9.0, 9.0, np.nan])
     resets = tally.add(np.array([1, 2], np.int32), verdicts, nis, offset=np.array([0, 3, 5]))
     assert resets == 1
-    assert tally.messages.tolist() == [0, 1, 1]
     assert tally.verdicts(POSITION, ONE).tolist() == [1, 0, 1, 0, 0, 0, 0]
     assert tally.verdicts(POSITION, slice(0, 3)).tolist() == [2, 1, 1, 0, 0, 0, 0]
     assert tally.innovations(POSITION, slice(0, 3), recent=False) == Innovations(1, 2.0, 1)
@@ -31,6 +30,21 @@ def test_samples_of_bodies_are_counted_by_their_channel() -> None:
     tally.add(np.ones(3, np.int32), np.zeros(3, np.uint8), np.array([6.0, 1.0, 8.0]), channel=channel)
     assert [int(tally.verdicts(index, ONE).sum()) for index in range(len(CHANNELS))] == [0, 2, 1, 0, 0]
     assert tally.innovations(POSE, ONE, recent=True).mean == 7.0
+
+
+def test_messages_are_counted_apart_from_their_samples() -> None:
+    tally = Tally(3)
+    tally.add_messages(np.array([1, 2, 1], np.int32))
+    assert tally.messages.tolist() == [0, 2, 1]
+    assert tally.used(0, 3) == [[False] * len(CHANNELS)] * 3
+
+
+def test_a_sample_that_is_withdrawn_changes_its_verdict() -> None:
+    tally = Tally(2)
+    channel = np.full(3, POSE, np.uint8)
+    tally.add(np.ones(3, np.int32), np.zeros(3, np.uint8), np.ones(3), channel=channel)
+    tally.withdraw(POSE, np.array([1], np.int32))
+    assert tally.verdicts(POSE, ONE).tolist() == [2, 1, 0, 0, 0, 0, 0]
 
 
 def test_the_running_mean_forgets_what_was_two_windows_ago() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from twind.codecs.clock import ClockCodec
 from twind.codecs.joint_state import JointStateCodec
 from twind.codecs.pose import PoseCodec
 from twind.config.base import SourceSettings
@@ -29,7 +30,8 @@ class FakeAdapter:
 
 
 REGISTRY = Registry(
-    sources={"fake": Present(FakeAdapter())}, codecs={"joint_state": Present(JointStateCodec), "pose": Present(PoseCodec)}
+    sources={"fake": Present(FakeAdapter())},
+    codecs={"joint_state": Present(JointStateCodec), "pose": Present(PoseCodec), "clock": Present(ClockCodec)},
 )
 
 
@@ -48,7 +50,8 @@ class Bench:
             "    type: fake\n"
             "    routes:\n"
             '      - {topic: "cell/{entity}/joint_state", codec: joint_state}\n'
-            '      - {topic: "cell/{entity}/pose", codec: pose}\n' + extra
+            '      - {topic: "cell/{entity}/pose", codec: pose}\n'
+            '      - {topic: "cell/{entity}/clock", codec: clock}\n' + extra
         )
         self._runs = 0
 

@@ -73,6 +73,20 @@ def test_the_summary_counts_every_message_and_names_every_stream(crate: Bench, t
     assert by_topic["elsewhere"]["refused"] == {"no_route": 1}
 
 
+def test_a_recorded_report_of_a_clock_places_the_stamps_of_its_entity(crate: Bench, tmp_path: Path) -> None:
+    ahead = 5_000 * MS
+    late = [(at + 20 * MS, topic, pose(at - 3 * MS + ahead, 1.0, 1.0, 2.0)) for at, topic, _ in _flight(4.0)]
+    report = (late[200][0], "cell/crate/clock", b'{"offset_s": 5.0, "error_s": 1e-4}')
+    done = crate.replay(write(tmp_path / "a.mcap", [*late[:200], report, *late[200:]]), sample_hz=100)
+    ages = [float(row["age_ms"]) for row in done.bodies]
+    assert ages[100] == pytest.approx(0.0)  # one-way stamps do not show that messages take 23 ms
+    assert ages[-1] == pytest.approx(23.0, abs=0.1)
+    streams = {stream["topic"]: stream for stream in done.summary["streams"]}
+    assert streams["cell/crate/pose"]["clock"]["two_ways"] == 1
+    assert streams["cell/crate/pose"]["clock"]["offset_s"] == pytest.approx(-5.0, abs=1e-4)
+    assert (streams["cell/crate/clock"]["messages"], streams["cell/crate/clock"]["channels"]) == (1, {})
+
+
 def test_silence_is_coasted_then_held_and_gets_stale(crate: Bench, tmp_path: Path) -> None:
     messages = _flight(8.0)
     silent = [message for message in messages if not T0 + 1_000 * MS < message[0] < T0 + 7_500 * MS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from tests.usd_2511 import seen_by, seen_here
 from twind.config.load import load
 from twind.model.errors import StageError
 from twind.runtime.replay.run import ReplayOptions, replay_to_folder
-from twind.stage import take as take_module
+from twind.stage import spool
+from twind.stage.synthetic import random_update, serial_robots
 from twind.stage.take import Take
 from twind.testing.recordings import pose
 from twind.testing.recordings import write_recording as write
@@ -94,7 +96,7 @@ def test_the_same_recording_gives_the_same_bytes_in_whatever_pieces_it_is_writte
 ) -> None:
     recording = write(tmp_path / "a.mcap", swing("sys_id_03")[:1500])
     _record(pendulum, recording, tmp_path / "one.usda")
-    monkeypatch.setattr(take_module, "_CHUNK_ROWS", 7)
+    monkeypatch.setattr(spool, "_MAX_BLOCK_ROWS", 7)
     _record(pendulum, recording, tmp_path / "two.usda")
     assert (tmp_path / "one.usda").read_bytes() == (tmp_path / "two.usda").read_bytes()
 
@@ -164,3 +166,24 @@ def test_openusd_25_11_sees_the_same_take(pendulum: Bench, swing: Swing, tmp_pat
     seen = seen_by(usd_2511, out, times=times)
     assert seen["errors"] == 0
     assert seen == seen_here(out, times=times)
+
+
+def test_memory_does_not_grow_with_the_length_of_a_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "_BLOCK_BYTES", 25_000)
+    root = tmp_path / "robots.usda"
+    stage = serial_robots(1, joints=3)
+    stage.GetRootLayer().Export(str(root))
+
+    def peak(instants: int) -> int:
+        with Take(str(root), tmp_path / "take.usda", sample_hz=50) as take:
+            updates = [random_update(take.topology, seq=seq, rng=np.random.default_rng(seq)) for seq in range(1, 9)]
+            tracemalloc.start()
+            for index in range(instants):
+                take.add(index / 50, updates[index % 8])
+            take.finish(start_ns=T0, horizon_s=0.1)
+            found = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+        return found
+
+    short = peak(300)
+    assert peak(1200) < 1.25 * short

@@ -228,6 +228,41 @@ def test_a_names_hash_of_the_discovered_order_is_welcome() -> None:
     assert not way.refused
 
 
+def test_a_message_counts_once_however_many_samples_it_holds() -> None:
+    way = Way()
+    odometry = {"stamp": START, "pose": {"pose": POSE}, "twist": {"twist": TWIST}}
+    many = packed.encode(
+        stamp_ns=[START, START + MS], position=np.zeros((2, 2, 3)), orientation=np.tile([1.0, 0, 0, 0], (2, 2, 1)),
+        names=["box", "can"],
+    )  # fmt: skip
+    instants = packed.encode(stamp_ns=[START, START + MS], position=np.zeros((2, 3)))
+    joints = {"stamp": START, "position": [1, 2, 3]}
+    verdicts = way.send(("odometry/arm", odometry), ("packed/box", many), ("packed/arm", instants), ("joint_state/arm", joints))
+    tally, streams = way.estimators.tally, way.estimators.streams
+    found = {stream.topic: tally.messages[row] for row, stream in enumerate(streams)}
+    assert found == {"odometry/arm": 1, "packed/box": 1, "packed/arm": 1, "joint_state/arm": 1}
+    assert [int(tally.verdicts(channel, slice(None)).sum()) for channel in range(5)] == [9, 5, 1, 0, 0]
+    assert verdicts.sum() == 15
+
+
+def test_a_pose_after_a_silence_that_the_next_shows_to_be_wrong_counts_as_refused() -> None:
+    rng = np.random.default_rng(5)
+    way = Way()
+    total = np.zeros(len(Verdict), np.int64)
+    for k in range(200):
+        at = START + k * 33 * MS
+        if 100 <= k < 150:
+            continue
+        x = 0.4 * k * 0.033 + rng.normal(0.0, 0.004) + (0.5 if k == 150 else 0.0)
+        pose = {"position": {"x": x, "y": 0, "z": 0}, "orientation": POSE["orientation"]}
+        verdicts = way.send(("pose/can", {"stamp": at, "pose": pose}), at_ns=at + MS)
+        assert (verdicts >= 0).all()
+        total += verdicts
+    assert (total[Verdict.GATED], total[Verdict.ACCEPTED]) == (1, 149)
+    assert np.array_equal(way.estimators.tally.verdicts(1, slice(None)), total)
+    assert way.estimators.poses.resets.sum() == 0
+
+
 def test_odometry_twist_and_imu_reach_the_bodies_by_their_channels() -> None:
     way = Way()
     covariance = [0.0] * 36

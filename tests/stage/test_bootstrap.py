@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import random
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
@@ -11,12 +14,12 @@ from pxr import Sdf, Usd
 from tests.stage.plant import build_plant
 from tests.usd_2511 import seen_by, seen_here
 from twind.stage.bootstrap import FileTree, bootstrap_of
+from twind.stage.export import Export
 from twind.stage.live import LiveStage
 from twind.stage.synthetic import serial_robots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -128,3 +131,75 @@ def test_a_broken_layer_in_a_variant_that_is_not_selected_does_no_harm(tmp_path:
     live = LiveStage.open(str(root), instance="t")
     assert "root/robots/robots.usdc" in bootstrap_of(live).files
     live.close()
+
+
+def test_a_package_is_one_file_of_the_tree(plant: LiveStage, tmp_path: Path) -> None:
+    Export(plant.topology.root).package(tmp_path / "plant.usdz")
+    live = LiveStage.open(str(tmp_path / "plant.usdz"), instance="t")
+    tree = bootstrap_of(live)
+    assert (sorted(tree.files), tree.root) == (["root/plant.usdz", "twin.usda"], "root/plant.usdz")
+    assert not [path for path, _ in tree.left_out if path.endswith((".usda", ".usdc"))]
+    assert not Usd.Stage.Open(str(unpack(tree, live, tmp_path / "taken"))).GetCompositionErrors()
+    live.close()
+
+
+def _written(rng: random.Random, by: Path, target: Path) -> str:
+    """Spell an asset path in one of the ways that assets have."""
+    relative = os.path.relpath(target, by.parent)
+    plain = relative if relative.startswith("..") else f"./{relative}"
+    return rng.choice([str(target), plain, relative, f"./x/../{relative}"])
+
+
+def _any_assets(rng: random.Random, folder: Path) -> Path:
+    """Write layers and textures into folders at random, each naming later ones at random; return the first layer."""
+    names = ["a", "b", "c d", "ü", "50%", "#1"]
+    folders = [folder.joinpath(*rng.choices(names, k=rng.randint(1, 4))) for _ in range(rng.randint(1, 6))]
+    layers = [rng.choice(folders) / f"l{number}{rng.choice(['.usda', '.usdc', '.usd'])}" for number in range(rng.randint(2, 8))]
+    textures = [rng.choice(folders) / f"t{number}.png" for number in range(3)]
+    for path in [*layers, *textures]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(path.name.encode())
+    for number, path in reversed(list(enumerate(layers))):
+        path.unlink()
+        layer = Sdf.Layer.CreateNew(str(path))
+        prim = Sdf.CreatePrimInLayer(layer, "/R")
+        prim.specifier, prim.typeName, layer.defaultPrim = Sdf.SpecifierDef, "Xform", "R"
+        skin = Sdf.AttributeSpec(prim, f"skin{number}", Sdf.ValueTypeNames.Asset)
+        skin.default = Sdf.AssetPath(_written(rng, path, rng.choice(textures)))
+        for child in (child for child in layers[number + 1 :] if rng.random() < 0.5):
+            arc, authored = rng.choice(["sublayer", "reference", "payload"]), _written(rng, path, child)
+            if arc == "sublayer":
+                layer.subLayerPaths.append(authored)
+                continue
+            holder = Sdf.CreatePrimInLayer(layer, f"/R/{child.stem}")
+            holder.specifier = Sdf.SpecifierDef
+            if arc == "reference":
+                holder.referenceList.Prepend(Sdf.Reference(authored))
+            else:
+                holder.payloadList.Prepend(Sdf.Payload(authored))
+        layer.Save()
+    return layers[0]
+
+
+def _skins(stage: Any) -> dict[str, bytes]:
+    found = {}
+    for prim in stage.TraverseAll():
+        for attribute in prim.GetAuthoredAttributes():
+            if attribute.GetName().startswith("skin"):
+                found[str(attribute.GetPath())] = Path(attribute.Get().resolvedPath).read_bytes()
+    return found
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_whatever_names_whatever_how_the_tree_stands_on_its_own(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)  # noqa: S311  (no secret in it)
+    live = LiveStage.open(str(_any_assets(rng, tmp_path / "disk")), instance="t")
+    twin = unpack(bootstrap_of(live), live, tmp_path / "taken")
+    skins = _skins(live.stage)
+    live.close()
+    del live
+    (tmp_path / "disk").rename(tmp_path / "gone")
+    taken = Usd.Stage.Open(str(twin))
+    assert not taken.GetCompositionErrors()
+    assert _skins(taken) == skins
+    assert all(str(tmp_path / "taken") in layer.realPath for layer in taken.GetUsedLayers() if not layer.anonymous)

@@ -10,7 +10,8 @@ import pytest
 
 from twind.model.errors import StageError
 from twind.model.topology import JointKind
-from twind.stage.discover import discover_stage
+from twind.stage.discover import discover, discover_stage
+from twind.stage.synthetic import serial_robots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -315,7 +316,7 @@ def test_velocity_limit_is_the_lowest_declared_and_a_huge_one_is_none(stage_from
 
 
 def test_disabled_rigid_body_stands_still(stage_from: Callable[..., Any]) -> None:
-    text = two_links(joint("Fixed", "j", "/robot/b", "/robot/a"), second_at=(0, 0, 0)).replace(
+    text = two_links(joint("Revolute", "j", "/robot/b", "/robot/a"), second_at=(0, 0, 0)).replace(
         f'def Xform "b" ({BODY}) {{', f'def Xform "b" ({BODY}) {{ bool physics:rigidBodyEnabled = 0'
     )
     topology = discover_stage(stage_from(text))
@@ -427,3 +428,109 @@ def test_id_that_could_not_be_a_topic_level_is_refused(stage_from: Callable[...,
     text = two_links("").replace('(kind = "component") {', '(kind = "component") { custom string twind:id = "cell/robot"')
     with pytest.raises(StageError, match="must not hold"):
         discover_stage(stage_from(text))
+
+
+DOOR = f"""
+    def Xform "cabinet" (kind = "component") {{
+        %s
+        {body("frame")} {body("door", (0, 0, 1))}
+        {joint("Revolute", "hinge", "/cabinet/frame", "/cabinet/door", "point3f physics:localPos0 = (0, 0, 1)")}
+        {joint("Fixed", "wall", "", "/cabinet/frame")}
+    }}
+"""
+
+
+def test_mechanism_without_articulation_is_a_robot_once_a_prim_above_it_has_an_id(stage_from: Callable[..., Any]) -> None:
+    plain = discover_stage(stage_from(DOOR % ""))
+    assert plain.robots == ()
+    assert "twind:id" in reasons(plain, "/cabinet/hinge")[0]
+    (cabinet,) = discover_stage(stage_from(DOOR % 'string twind:id = "cabinet_3"')).robots
+    assert (cabinet.id, cabinet.prim, cabinet.floating) == ("cabinet_3", "/cabinet", False)
+    assert [one.name for one in cabinet.joints] == ["wall", "hinge"]
+
+
+def test_display_name_of_a_joint_is_another_name_for_it(stage_from: Callable[..., Any]) -> None:
+    stage = stage_from(two_links(joint("Revolute", "knee_1", "/robot/a", "/robot/b")))
+    assert discover_stage(stage).robots[0].joints[0].label == ""
+    stage.GetPrimAtPath("/robot/knee_1").SetDisplayName("left-knee")
+    (knee,) = discover_stage(stage).robots[0].joints
+    assert (knee.name, knee.label) == ("knee_1", "left-knee")
+
+
+def test_loop_is_cut_at_a_joint_without_a_motor(stage_from: Callable[..., Any]) -> None:
+    text = f"""
+    def Xform "four_bar" (kind = "component") {{
+        {body("a", schemas=ROOT)} {body("b")} {body("c")}
+        {joint("Revolute", "ab", "/four_bar/a", "/four_bar/b")}
+        {joint("Revolute", "ac", "/four_bar/a", "/four_bar/c")}
+        {joint("Revolute", "bc", "/four_bar/b", "/four_bar/c")}
+    }}
+    """
+    stage = stage_from(text)
+    assert [one.name for one in discover_stage(stage).robots[0].joints] == ["ab", "ac"]
+    stage.GetPrimAtPath("/four_bar/bc").AddAppliedSchema("PhysicsDriveAPI:angular")
+    topology = discover_stage(stage)
+    assert [one.name for one in topology.robots[0].joints] == ["ab", "bc"]
+    assert "loop" in reasons(topology, "/four_bar/ac")[0]
+
+
+def test_joint_type_of_another_vendor_is_noted(stage_from: Callable[..., Any]) -> None:
+    topology = discover_stage(stage_from('def PhysxPhysicsGearJoint "gear" {}'))
+    assert "PhysxPhysicsGearJoint" in reasons(topology, "/gear")[0]
+
+
+def test_frame_that_is_not_finite_makes_its_joint_ignored(stage_from: Callable[..., Any]) -> None:
+    text = two_links(joint("Revolute", "j", "/robot/a", "/robot/b", "point3f physics:localPos0 = (0, nan, 0)"))
+    topology = discover_stage(stage_from(text))
+    assert topology.robots[0].joints == ()
+    assert "not finite" in reasons(topology, "/robot/j")[0]
+
+
+def test_geometry_that_is_instanced_below_a_link_does_not_hinder_it(stage_from: Callable[..., Any]) -> None:
+    text = """def Xform "shape" { def Sphere "ball" {} }""" + two_links(joint("Revolute", "j", "/robot/a", "/robot/b")).replace(
+        "{ double3", '{ def Xform "visual" (instanceable = true references = </shape>) {} double3'
+    )
+    topology = discover_stage(stage_from(text))
+    assert [one.name for one in topology.robots[0].joints] == ["j"]
+
+
+def test_articulation_in_which_nothing_can_move_is_ignored_and_leaves_the_prim_above_to_the_others(
+    stage_from: Callable[..., Any],
+) -> None:
+    text = f"""
+    def Xform "robot" (kind = "component") {{
+        {body("cover", schemas=ROOT)} {body("a", schemas=ROOT)} {body("b")}
+        {joint("Fixed", "glue", "", "/robot/cover")} {joint("Revolute", "j", "/robot/a", "/robot/b")}
+    }}
+    """
+    topology = discover_stage(stage_from(text))
+    assert [(one.id, one.prim) for one in topology.robots] == [("robot", "/robot")]
+    assert topology.objects == ()
+    assert "none of its links can move" in reasons(topology, "/robot/cover")[0]
+
+
+def test_prototype_of_a_point_instancer_is_no_object(stage_from: Callable[..., Any]) -> None:
+    topology = discover_stage(stage_from(f'def PointInstancer "screws" {{ {body("screw")} }} {body("box")}'))
+    assert [one.id for one in topology.objects] == ["box"]
+    assert "point instancer" in reasons(topology, "/screws/screw")[0]
+
+
+def test_same_robot_referenced_many_times_below_payloads_has_ids_and_places_of_its_own(tmp_path: Any) -> None:
+    contents, asset, root = tmp_path / "contents.usda", tmp_path / "asset.usda", tmp_path / "root.usda"
+    serial_robots(1, joints=2).Export(str(contents))
+    head = '#usda 1.0\n(\n metersPerUnit = 1\n upAxis = "Z"\n defaultPrim = "arm"\n)\n'
+    asset.write_text(
+        f'{head}def Xform "arm" (\n payload = @./contents.usda@</World/robot_0>\n variants = {{ string size = "big" }}\n'
+        ' prepend variantSets = "size"\n)\n{\n variantSet "size" = {\n  "big" {\n  }\n  "off" (active = false) {\n  }\n }\n}\n'
+    )
+    cells = "".join(
+        f'def Xform "cell_{at}" {{\n double3 xformOp:translate = ({at}, 0, 0)\n'
+        f' uniform token[] xformOpOrder = ["xformOp:translate"]\n'
+        f' def "arm" (\n references = @./asset.usda@\n active = {"false" if at == 3 else "true"}\n )\n {{\n'
+        f'  string twind:id = "arm_{at}"\n }}\n}}\n'
+        for at in range(4)
+    )
+    root.write_text(head.replace(' defaultPrim = "arm"\n', "") + cells)
+    topology = discover(str(root))
+    assert [one.id for one in topology.robots] == ["arm_0", "arm_1", "arm_2"]
+    assert [one.links[0].rest.position[0] for one in topology.robots] == [0, 1, 2]

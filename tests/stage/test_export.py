@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,6 @@ from twind.stage.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -156,3 +156,19 @@ def test_the_first_live_layer_is_the_strongest(root: Path, live_folder: Path, tm
     (tmp_path / "newer.usda").write_text(text.replace("int64 twind:seq = 5", "int64 twind:seq = 6"))
     export(root, "--flatten", tmp_path / "a.usda", "--live", tmp_path / "newer.usda", "--live", live_folder)
     assert Usd.Stage.Open(str(tmp_path / "a.usda")).GetAttributeAtPath("/World/robot_1.twind:seq").Get() == 6
+
+
+def test_openusds_own_validators_find_nothing_wrong(tmp_path: Path, update_at: Callable[..., Any]) -> None:
+    validation = pytest.importorskip("pxr.UsdValidation", reason="this OpenUSD has no validators")
+    cell = Path(__file__).parents[2] / "stages" / "demo_cell" / "cell.usda"
+    live = LiveStage.open(str(cell), instance="t")
+    live.write(update_at(live.topology))
+    Snapshot(live, tmp_path / "live")
+    live.close()
+    assert (
+        export(cell, "--flatten", tmp_path / "a.usdc", "--usdz", tmp_path / "a.usdz", "--live", tmp_path / "live").exit_code
+        == 0
+    )
+    everything = validation.ValidationContext(validation.ValidationRegistry().GetOrLoadAllValidators())
+    for path in (tmp_path / "a.usdc", tmp_path / "a.usdz", tmp_path / "live" / "twin.usda"):
+        assert [error.GetMessage() for error in everything.Validate(Usd.Stage.Open(str(path)))] == []

@@ -164,3 +164,16 @@ def test_prim_that_is_not_active_is_no_end_of_a_joint(stage_from: Callable[..., 
     topology = discover_stage(stage)
     assert topology.robots[0].joints == ()
     assert any("not active" in one.reason for one in topology.ignored)
+
+
+def test_robots_within_one_component_stand_for_themselves_by_what_is_above_each(stage_from: Callable[..., Any]) -> None:
+    arms = "".join(
+        f'def Xform "{name}" {{ {part("base")} {part("tip")} '
+        f'def PhysicsFixedJoint "root_joint" (apiSchemas = ["PhysicsArticulationRootAPI"]) '
+        f"{{ rel physics:body1 = </World/{name}/base> }} "
+        f'def PhysicsRevoluteJoint "j" {{ rel physics:body0 = </World/{name}/base> '
+        f"rel physics:body1 = </World/{name}/tip> }} }}"
+        for name in ("left", "right")
+    )
+    topology = discover_stage(stage_from(world(arms, meta='kind = "component"')))
+    assert [(one.id, one.prim) for one in topology.robots] == [("left", "/World/left"), ("right", "/World/right")]

@@ -262,6 +262,14 @@ def test_the_report_says_where_what_and_what_to_do(tmp_path: Path) -> None:
     assert "  cure:  Author physics:lowerLimit below physics:upperLimit." in done.output
 
 
+def test_a_report_on_many_robots_stays_short(tmp_path: Path) -> None:
+    crates = [_crate(f"crate_{at}", body='custom string twind:route:pose:topic = "a/#"') for at in range(20)]
+    (tmp_path / "stage.usda").write_text(HEAD + ARM + "".join(crates))
+    lines = CliRunner().invoke(main, ["stage", str(tmp_path / "stage.usda"), "--lint"]).output.splitlines()
+    assert sum("the topic 'a/#'" in line for line in lines) == 8
+    assert "  and 12 more like these" in lines
+
+
 def test_the_page_is_current() -> None:
     assert (ROOT / "docs/reference/lint.md").read_text(encoding="utf-8") == render(), "run `make docs`"
 

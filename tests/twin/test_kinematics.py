@@ -248,3 +248,14 @@ def test_a_chain_of_a_thousand_links_keeps_unit_quaternions() -> None:
     topology = chain(*(hinge(index, parent_frame=random_pose(np.random.default_rng(index))) for index in range(1000)))
     update = state_of(topology, np.random.default_rng(0).uniform(-3, 3, 1000), [Pose()], np.zeros(1, np.uint8))
     np.testing.assert_allclose(np.linalg.norm(update.orientation, axis=1), 1.0, rtol=0.0, atol=1e-12)
+
+
+def test_further_axes_move_on_from_where_the_axes_before_them_have_put_the_child() -> None:
+    joints = tuple(
+        Joint(f"ball:{axis}", "/r/ball", JointKind.REVOLUTE, axis, parent=0 if axis == 0 else 1, child=1) for axis in range(3)
+    )
+    robot = Robot("r", "/r", (Link("base", "/r/base"), Link("tip", "/r/tip")), joints)
+    flatten(Topology("", robots=(robot,)))
+    shuffled = Robot("r", "/r", robot.links, (joints[1], joints[0], joints[2]))
+    with pytest.raises(StageError, match="further axis"):
+        flatten(Topology("", robots=(shuffled,)))

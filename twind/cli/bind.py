@@ -73,7 +73,7 @@ class Outcome:
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 @click.option("--json", "as_machine", is_flag=True, help="Print JSON.")
 def bind(*, root: str, output: Path | None, ask: bool | None, dry_run: bool, as_machine: bool, **given: Any) -> None:
-    r"""Make the stage at ROOT a twin: ids, joint settings and topics, in a binding layer that composes over it.
+    """Make the stage at ROOT a twin: ids, joint settings and topics, in a binding layer that composes over it.
 
     ROOT itself is never changed. Run it again to change what the options name; everything else in the layer stays. ROOT may
     be the binding layer itself.
@@ -81,7 +81,7 @@ def bind(*, root: str, output: Path | None, ask: bool | None, dry_run: bool, as_
     \b
     twind bind arm.usda --config twind.yaml
     twind bind cell.usda --entity /World/arm=arm-1 --joint 'arm-1/*:velocity=true' --topic 'cell/{entity}/joint_state'
-    """
+    """  # noqa: D301  (click wants the control character)
     from twind.config.registry import Registry
     from twind.stage.binding.layer import BindingLayer
 
@@ -107,7 +107,8 @@ def bind(*, root: str, output: Path | None, ask: bool | None, dry_run: bool, as_
 
 
 def _says_nothing(arguments: Arguments) -> bool:
-    return not (arguments.entities or arguments.topics or arguments.joints or arguments.floating or arguments.config)
+    said = (arguments.entities, arguments.topics, arguments.joints, arguments.floating, arguments.ignored, arguments.config)
+    return not any(said)
 
 
 def _bind(layer: BindingLayer, arguments: Arguments, registry: Registry) -> Outcome:
@@ -131,8 +132,10 @@ def _wishes(
 
     given = read.ids(found, arguments.entities)
     named = [replace(one, proposed_id=given.get(one.prim, one.proposed_id)) for one in found]
+    released = [_to_release(named, name) for name in arguments.floating]
+    free = {one.prim for one in released}
     ignored = [read.pick(named, name, "--ignore").prim for name in arguments.ignored]
-    followed = [one for one in named if one.prim not in ignored]
+    followed = [replace(one, free=one.free or one.prim in free) for one in named if one.prim not in ignored]
     topics = read.topics(
         arguments.topics, arguments.codecs, registry.codecs.names, lambda codec: str(registry.codecs.load(codec).kind)
     )
@@ -141,14 +144,12 @@ def _wishes(
     for one in followed:  # who has no topic yet gets the usual ones
         if one.prim not in routes and one.found_id not in hinted:
             usual = [read.TopicArgument(one.prim, *read.DEFAULT_TOPICS[kind], kind) for kind in ("joints", "pose")]
-            free = one.free or one.proposed_id in arguments.floating
-            one = replace(one, free=free)  # noqa: PLW2901
             routes |= read.routes([one], [topic for topic in usual if read.suits(one, topic.kind)], arguments.source)
     return Wishes(
         ids={one.prim: one.proposed_id for one in followed},
         routes=routes,
         joints=_merged(layer.original_names(topology), read.joints(named, topology, arguments.joints)),
-        released=tuple(_holder(named, name) for name in arguments.floating),
+        released=tuple(one.holder for one in released if one.holder),
         ignored=tuple(ignored),
     )
 
@@ -161,13 +162,14 @@ def _merged(names: Mapping[str, str], given: Mapping[str, Mapping[str, Setting]]
     return settings
 
 
-def _holder(found: Sequence[Candidate], name: str) -> str:
+def _to_release(found: Sequence[Candidate], name: str) -> Candidate:
+    """Return the robot that shall float; one that floats already is fine."""
     from twind.cli.bind_arguments import pick
 
     one = pick(found, name, "--floating")
-    if not one.holder:
+    if not one.is_robot or not (one.holder or one.free):
         raise click.BadParameter(f"no fixed joint holds {name} to the world", param_hint="--floating")
-    return one.holder
+    return one
 
 
 def _config_text(path: Path, layer: BindingLayer, hints: Sequence[RouteHint], url: str) -> str:

@@ -79,6 +79,9 @@ def ids(found: Sequence[Candidate], arguments: Sequence[str]) -> dict[str, str]:
         what, equals, name = argument.rpartition("=")
         if not equals or not what or not name.strip():
             raise click.BadParameter(f"{argument!r} is not PRIM=ID or ID=NEW_ID", param_hint="--entity")
+        known = {one.found_id for one in found}
+        if not what.startswith("/") and what not in known and name.strip() in known:
+            continue  # the same command again: it has that id by now
         given[pick(found, what, "--entity").prim] = name.strip()
     return given
 

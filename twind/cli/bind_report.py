@@ -18,13 +18,8 @@ def report(outcome: Outcome, *, written: bool) -> Iterator[str]:
         topics = ", ".join(f"{hint.topic} ({hint.codec})" for hint in outcome.hints if hint.entity == entity.id)
         yield f"{entity.id:<{width}}  {entity.prim}  {topics or 'no topic: nothing of it is measured'}"
         one = before.get(entity.prim)
-        if one is not None and one.ambiguous:
-            said = f"several prims are called {one.found_id!r}"
-            yield (
-                f"{'':<{width}}  {said}; another id: --entity {entity.prim}=ID"
-                if entity.id == one.proposed_id
-                else (f"{'':<{width}}  {said}")
-            )
+        if one is not None and one.ambiguous and entity.id == one.proposed_id:
+            yield f"{'':<{width}}  several prims are called {one.found_id!r}; another id: --entity {entity.prim}=ID"
     for note in outcome.layer.notes():
         yield f"note: {note}"
     yield f"{_became(changed=outcome.layer.changed, written=written)} {outcome.layer.path}"

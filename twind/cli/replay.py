@@ -99,7 +99,7 @@ def replay(
             take = stack.enter_context(Take(loaded.settings.stage.root, usd, sample_hz=sample_hz))
         on_progress = stack.enter_context(_progress(window))
         summary = replay_to_folder(window.paths, loaded, topology, out, options=options, take=take, on_progress=on_progress)
-    click.echo(json.dumps(summary, indent=2) if as_machine else _text(summary, out))
+    click.echo(json.dumps(summary, indent=2) if as_machine else _text(summary, out, usd))
 
 
 class _progress:  # noqa: N801  (read as a function)
@@ -130,7 +130,7 @@ class _progress:  # noqa: N801  (read as a function)
             self._shown = done
 
 
-def _text(summary: dict[str, Any], out: Path) -> str:
+def _text(summary: dict[str, Any], out: Path, usd: Path | None) -> str:
     lines = []
     for stream in summary["streams"]:
         used = "; ".join(
@@ -142,6 +142,7 @@ def _text(summary: dict[str, Any], out: Path) -> str:
         lines.append(f"{stream['topic']}: {stream['messages']} messages{refused}{'; ' if used else ''}{used}")
     lines += [f"{item['file']}: the file is cut; read up to there" for item in summary["recordings"] if not item["complete"]]
     lines.append(f"{summary['messages']} messages, {summary['instants']} instants: {out}")
+    lines += [f"take: {usd}"] if usd is not None else []
     return "\n".join(lines)
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _LISTED = 3
 """So many prims of one finding are listed; JSON has them all."""
+_SHOWN = 8
+"""So many findings of one rule are shown; JSON has them all."""
 
 
 def lint_stage(root: str, *, as_machine: bool) -> int:
@@ -35,13 +37,16 @@ def lint_stage(root: str, *, as_machine: bool) -> int:
 def _report(root: str, found: Sequence[Finding]) -> Iterator[str]:
     """Write one paragraph per rule: what was found where, then what it means and what cures it."""
     yield f"stage {root}"
-    for rule, findings in groupby(sorted(found, key=lambda one: (-one.rule.severity, one.rule.name)), lambda one: one.rule):
+    for rule, group in groupby(sorted(found, key=lambda one: (-one.rule.severity, one.rule.name)), lambda one: one.rule):
+        findings = list(group)
         yield ""
         yield f"{rule.severity.name.lower()}: {rule.name} ({rule.origin})"
-        for finding in findings:
+        for finding in findings[:_SHOWN]:
             shown = ", ".join(finding.prims[:_LISTED])
             more = f" and {len(finding.prims) - _LISTED} more" if len(finding.prims) > _LISTED else ""
             yield f"  {shown}{more}: {finding.what}"
+        if len(findings) > _SHOWN:
+            yield f"  and {len(findings) - _SHOWN} more like these"
         yield f"  means: {rule.meaning}"
         yield f"  cure:  {rule.cure}"
     yield ""

@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from twind.codecs.json_refusals import JSON_FAULTS, refusal_for
-from twind.codecs.ros_geometry import Pose, Quaternion, Vector3, variances_of_six
+from twind.codecs.ros_geometry import Pose, Quaternion, Vector3, variances_of_pose
 from twind.codecs.stamps import AnyStamp, RosHeader, sequence_of, stamp_ns
 from twind.model.errors import RefusedInput
 from twind.model.messages import PoseSample
@@ -76,5 +76,5 @@ def pose_sample(
     """
     if not orientation.has_direction:
         raise RefusedInput(Refusal.BAD_QUATERNION, "the orientation has no direction: its norm is zero")
-    position_var, rotation_var = variances_of_six(covariance)
+    position_var, rotation_var = variances_of_pose(covariance, orientation)
     return PoseSample(stamp, position.numbers(), orientation.numbers(), position_var, rotation_var, sequence)

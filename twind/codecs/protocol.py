@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from twind.model.messages import (
+        ClockSample,
         ImuSample,
         JointSample,
         OdometrySample,
@@ -106,4 +107,19 @@ class PackedCodec(Protocol):
         """
 
 
-Codec = JointCodec | PoseCodec | TwistCodec | OdometryCodec | ImuCodec | PackedCodec
+class ClockCodec(Protocol):
+    """Turns one payload into what a device says of its clock."""
+
+    name: str
+    """The word used in the configuration."""
+    kind: Literal["clock"]
+
+    def decode(self, payload: bytes, /) -> ClockSample:
+        """Decode one payload.
+
+        Raises:
+            RefusedInput: The payload cannot be used; nothing else is ever raised, whatever the bytes.
+        """
+
+
+Codec = JointCodec | PoseCodec | TwistCodec | OdometryCodec | ImuCodec | PackedCodec | ClockCodec

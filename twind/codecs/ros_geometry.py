@@ -59,7 +59,7 @@ class Twist(msgspec.Struct, gc=False):
 
 
 Variances = tuple[float, float, float] | None
-"""Of three axes; None where the message states none."""
+"""Of three axes, NaN for one that is not stated; None where the message states none."""
 
 
 def variances_of_six(covariance: list[float] | None) -> tuple[Variances, Variances]:
@@ -76,6 +76,37 @@ def variances_of_six(covariance: list[float] | None) -> tuple[Variances, Varianc
     return _stated(x, y, z), _stated(roll, pitch, yaw)
 
 
+def variances_of_pose(covariance: list[float] | None, orientation: Quaternion) -> tuple[Variances, Variances]:
+    """Take the variances of a position along the axes of the world, and those of its rotation along the axes of the body.
+
+    ROS states the rotation's about the fixed axes, so their block C becomes R' C R, of which the diagonal is taken. Correlations
+    that no covariance can have are left out. Where an axis is not stated, as of a robot in the plane, the body is taken to be level.
+
+    Raises:
+        RefusedInput: The covariance has not 36 numbers.
+    """
+    position, rotation = variances_of_six(covariance)
+    if covariance is None or rotation is None or any(math.isnan(value) for value in rotation):
+        return position, rotation
+    c = [list(covariance[6 * row + 3 : 6 * row + 6]) for row in (3, 4, 5)]
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        if not c[i][j] ** 2 < c[i][i] * c[j][j]:
+            c[i][j] = c[j][i] = 0.0
+    body = [sum(a * sum(c[i][j] * b for j, b in enumerate(axis)) for i, a in enumerate(axis)) for axis in _axes(orientation)]
+    return position, (_known(body[0]), _known(body[1]), _known(body[2]))
+
+
+def _axes(turn: Quaternion) -> tuple[tuple[float, float, float], ...]:
+    """Return the axes of the body in the world: the columns of its rotation matrix."""
+    norm = math.hypot(turn.w, turn.x, turn.y, turn.z)
+    w, x, y, z = turn.w / norm, turn.x / norm, turn.y / norm, turn.z / norm
+    return (
+        (1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y + w * z), 2.0 * (x * z - w * y)),
+        (2.0 * (x * y - w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z + w * x)),
+        (2.0 * (x * z + w * y), 2.0 * (y * z - w * x), 1.0 - 2.0 * (x * x + y * y)),
+    )
+
+
 def variances_of_three(covariance: list[float] | None, name: str) -> Variances:
     """Take the diagonal of a 3 x 3 covariance where it is stated.
 
@@ -90,4 +121,8 @@ def variances_of_three(covariance: list[float] | None, name: str) -> Variances:
 
 
 def _stated(x: float, y: float, z: float) -> Variances:
-    return (x, y, z) if min(x, y, z) > 0 else None
+    return (_known(x), _known(y), _known(z)) if max(x, y, z) > 0 else None
+
+
+def _known(variance: float) -> float:
+    return variance if variance > 0.0 else math.nan

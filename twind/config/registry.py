@@ -133,8 +133,12 @@ def _sink_fault(adapter: object) -> str | None:
     return _settings_fault(adapter, SettingsModel)
 
 
+_CODEC_KINDS = ("joints", "pose", "twist", "odometry", "imu", "packed", "clock")
+"""Of `twind.codecs.protocol.Codec`, which this room must not import."""
+
+
 def _codec_fault(codec: object) -> str | None:
-    return None if getattr(codec, "kind", None) in {"joints", "pose"} else "its `kind` must be 'joints' or 'pose'"
+    return None if getattr(codec, "kind", None) in _CODEC_KINDS else f"its `kind` must be one of {', '.join(_CODEC_KINDS)}"
 
 
 def _not_installed(kind: str, name: str, member: Loadable, error: ModuleNotFoundError) -> MissingExtraError | PermanentError:

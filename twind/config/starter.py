@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from twind.model.errors import PermanentError
+from twind.model.routes import TopicPattern, overlapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,11 +22,21 @@ _NOT_TEXT = {"true", "false", "yes", "no", "on", "off", "null", "y", "n", "~"}
 """Words that YAML does not read as text."""
 _BEGIN = "# twind bind: routes of {source}, from the stage; these lines are replaced when it runs again"
 _END = "# twind bind: end"
+_ENTITY = "{entity}"
 _BLOCK = re.compile(
     rf"^(?P<indent>[ \t]*){re.escape(_BEGIN).replace(re.escape('{source}'), '(?P<source>.+?)')}[ \t]*\n"
     rf"(?P<routes>(?:.*\n)*?)[ \t]*{re.escape(_END)}[ \t]*$",
     re.MULTILINE,
 )
+
+
+class _Route(NamedTuple):
+    """A route of the configuration."""
+
+    topic: str
+    codec: str
+    entity: str
+    """Empty: the topic names it."""
 
 
 def starter(*, stage: str, instance: str, url: str, hints: Sequence[RouteHint]) -> str:
@@ -36,6 +47,9 @@ def starter(*, stage: str, instance: str, url: str, hints: Sequence[RouteHint]) 
         instance: Name of the daemon.
         url: Broker of every source; may hold placeholders.
         hints: What the stage says of where measurements come from; at least one.
+
+    Raises:
+        PermanentError: Two hints mean the same topic.
     """
     sources = "".join(
         f"  {_scalar(source)}:\n"
@@ -60,7 +74,8 @@ def updated(text: str, hints: Sequence[RouteHint], *, name: str) -> str:
     """Return a configuration with the routes between its marks replaced.
 
     Raises:
-        PermanentError: A source has no marks in it, so it is not known which lines may be replaced.
+        PermanentError: A source has no marks in it, so it is not known which lines may be replaced; or two hints mean the
+            same topic.
     """
     wanted = dict(_by_source(hints))
     marked = [match["source"] for match in _BLOCK.finditer(text)]
@@ -82,13 +97,44 @@ def _by_source(hints: Iterable[RouteHint]) -> list[tuple[str, list[RouteHint]]]:
 
 
 def _block(source: str, hints: Sequence[RouteHint], indent: str) -> str:
-    routes = list(dict.fromkeys(map(_route, hints)))  # what several entities share is one route
-    return "\n".join(f"{indent}{line}" for line in (_BEGIN.format(source=source), *routes, _END))
+    lines = (_BEGIN.format(source=source), *map(_line, _routes(hints)), _END)
+    return "\n".join(f"{indent}{line}" for line in lines)
 
 
-def _route(hint: RouteHint) -> str:
-    entity = "" if "{entity}" in hint.topic.split("/") else f", entity: {_scalar(hint.entity)}"
-    return f"- {{topic: {_scalar(hint.topic)}, codec: {_scalar(hint.codec)}{entity}}}"
+def _routes(hints: Sequence[RouteHint]) -> list[_Route]:
+    """Return one route for what several entities share; one for each entity where those would overlap with others.
+
+    Raises:
+        PermanentError: They overlap all the same.
+    """
+    shared = list(dict.fromkeys(_Route(h.topic, h.codec, "" if _names_entity(h.topic) else h.entity) for h in hints))
+    if not _overlaps(shared):
+        return shared
+    single = list(dict.fromkeys(_Route(_of_entity(hint), hint.codec, hint.entity) for hint in hints))
+    for first, second in _overlaps(single):
+        one, other = single[first], single[second]
+        raise PermanentError(
+            f"a topic could be {one.topic!r} ({one.codec} of {one.entity}) and {other.topic!r} ({other.codec} of "
+            f"{other.entity}): give one of them another topic"
+        )
+    return single
+
+
+def _overlaps(routes: Sequence[_Route]) -> list[tuple[int, int]]:
+    return overlapping([TopicPattern(route.topic) for route in routes])
+
+
+def _names_entity(topic: str) -> bool:
+    return _ENTITY in topic.split("/")
+
+
+def _of_entity(hint: RouteHint) -> str:
+    return "/".join(hint.entity if level == _ENTITY else level for level in hint.topic.split("/"))
+
+
+def _line(route: _Route) -> str:
+    entity = f", entity: {_scalar(route.entity)}" if route.entity else ""
+    return f"- {{topic: {_scalar(route.topic)}, codec: {_scalar(route.codec)}{entity}}}"
 
 
 def _scalar(text: str, *, placeholders: bool = False) -> str:

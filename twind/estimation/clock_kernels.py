@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twind.estimation.clock_lines import BUCKETS, best_skew, drifts, extent, keep, support
+from twind.estimation.clock_lines import BUCKETS, COARSEST, YOUNG, YOUNG_FROM, best_skew, drifts, extent, keep, merge, support
 from twind.estimation.compile import kernel
 from twind.model.estimates import Verdict
 from twind.model.time import NO_STAMP
@@ -48,6 +48,7 @@ STREAM_ROW = np.dtype(
         ("number_0", "i8"), ("number_0_ns", "i8"),  # sequence number that begins the epoch, or the learning; its arrival
         ("nominal", "f8"), ("period", "f8"),  # of sequence numbers: as configured, as used [ns]; 0: not known
         ("two_way", "i8"),  # whether an offset was measured both ways
+        ("two_ways", "i8"),  # how many were
         ("two_way_at", "i8"), ("two_way_ns", "i8"), ("two_way_var", "f8"),  # device stamp, daemon less device, variance [ns^2]
         ("missing", "i8"), ("zero", "i8"), ("absurd", "i8"), ("repeated", "i8"), ("backwards", "i8"),  # messages, by stamp
         ("future", "i8"), ("past", "i8"), ("gaps", "i8"),
@@ -59,6 +60,9 @@ STREAM_ROW = np.dtype(
     align=True,
 )  # fmt: skip
 
+SCRATCH_ROW = np.dtype([("slices", "i8", (BUCKETS,)), ("x", "f8", (BUCKETS,)), ("y", "f8", (BUCKETS,))], align=True)
+"""A window that is made where it is needed: kernels allocate nothing."""
+
 LONG = 8  # slices in one of the long window, which sees slow drifts
 NEVER = -(2**62)
 RIVALS = 3  # contradicting stamps in a row that make a step
@@ -69,12 +73,14 @@ BACKWARDS_NS = -1_000_000.0  # a shared clock may be that far ahead of the recei
 FARTHEST_NS = 2**62  # differences of stamps beyond it could overflow
 DEFAULT_JITTER_NS = 5e6  # of arrivals, before it is measured
 FROZEN_NS = 500_000_000  # how long a stamp must stand still while messages arrive
-JUDGE_EVERY = 4  # slices between two looks for drift: it costs 5 us
+JUDGE_EVERY, JUDGE_YOUNG_EVERY = 4, 2  # slices between two looks for drift: it costs 5 us
 DRIFT_SKEW = 5.0  # times the bound on skew: drifts are seen up to here, and no backlog grows as slowly
 LEARN_NS = 2_000_000_000  # how long a period is learned that is not configured
 LEARN_MESSAGES = 16
 PERIOD_ERROR = 0.01  # of a configured period
 LEARNED_ERROR = 0.2  # of a learned one: its first message may have been late
+TWO_WAY_SIGMAS = 4.0  # by which a message may seem to have arrived before it was sent
+LARGEST_FLOOR_NS = 6e10
 TWO_WAY_STD_NS = 2e6  # a two-way offset older than what keeps it within this only says what the floor is
 FITTED_SKEW_STD = 1e-5  # how well the line knows skew
 
@@ -114,17 +120,37 @@ def _keep(row: Any, x: float, y: float) -> None:
 
 
 @kernel
-def _judge_drift(row: Any, max_skew: float) -> None:
-    """Note whether delays drift, over the window or over the long one."""
-    bound = DRIFT_SKEW * max_skew
-    if drifts(row.best_slice, row.best_x, row.best_y, row.slice, bound) or drifts(
-        row.long_slice, row.long_x, row.long_y, row.slice // LONG, bound
-    ):
-        row.drifted = row.slice
+def _is_young(row: Any) -> bool:
+    """Say whether the clock has been known for some time, but less than a few windows, or has been silent for long."""
+    newest = row.slice // LONG
+    oldest = newest
+    for slot in range(BUCKETS):
+        if newest - BUCKETS < row.long_slice[slot] < oldest and row.long_slice[slot] >= 0:
+            oldest = row.long_slice[slot]
+    return bool(YOUNG_FROM // LONG <= newest - oldest <= YOUNG // LONG)
 
 
 @kernel
-def _judge_trust(row: Any, trust_ns: int, max_skew: float, look: bool) -> None:  # noqa: FBT001  (kernels take no keywords)
+def _judge_drift(row: Any, max_skew: float, scratch: Any) -> None:
+    """Note whether delays drift, over the window or over the long one."""
+    bound = DRIFT_SKEW * max_skew
+    young = _is_young(row)
+    if drifts(row.best_slice, row.best_x, row.best_y, row.slice, bound, young) or drifts(
+        row.long_slice, row.long_x, row.long_y, row.slice // LONG, bound, False
+    ):
+        row.drifted = row.slice
+        return
+    group = 2
+    while young and group <= COARSEST:
+        merge(row.best_slice, row.best_x, row.best_y, row.slice, group, scratch.slices, scratch.x, scratch.y)
+        if drifts(scratch.slices, scratch.x, scratch.y, row.slice // group, bound, True):
+            row.drifted = row.slice
+            return
+        group += 1
+
+
+@kernel
+def _judge_trust(row: Any, trust_ns: int, max_skew: float, look: bool, scratch: Any) -> None:  # noqa: FBT001  (a kernel)
     """Decide by the smallest delay of the window, and by whether delays drift as they do where nobody sets the clock.
 
     Near zero, a free-running clock and a shared one look the same until the drift shows. To withdraw trust for long delays
@@ -139,7 +165,7 @@ def _judge_trust(row: Any, trust_ns: int, max_skew: float, look: bool) -> None: 
     least += row.delay_ns
     near = 0.0 <= least <= trust_ns
     if (look and (near or row.trusted)) or (near and not row.trusted and not _runs_free(row)):
-        _judge_drift(row, max_skew)
+        _judge_drift(row, max_skew, scratch)
     free = _runs_free(row)
     if not row.trusted:
         row.trusted = 1 if near and not free else 0
@@ -193,12 +219,24 @@ def _two_way_std(row: Any, device: int, max_skew: float) -> float:
 
 
 @kernel
-def measure_two_way(row: Any, offset_ns: int, std_ns: float, max_skew: float) -> None:
-    """Take in one offset measured both ways at the newest stamp, by a scalar Kalman update."""
-    at = row.newest_ns if row.begun else NO_STAMP
+def measure_two_way(row: Any, offset_ns: int, std_ns: float, at_ns: int, max_skew: float) -> bool:
+    """Take in one offset measured both ways, at a device stamp or at the newest one, by a scalar Kalman update.
+
+    False: messages would have arrived before they were sent, or have been under way for longer than any floor; left out.
+    """
+    if row.by_number == 1:
+        return True  # its messages carry no stamps of the clock that was measured
+    at = at_ns
+    if at == NO_STAMP and row.begun == 1:
+        at = row.newest_ns
+    if row.begun == 1:
+        soonest = row.delay_ns - offset_ns + row.line + row.skew * (at - row.ref_ns)
+        if not -TWO_WAY_SIGMAS * std_ns + BACKWARDS_NS <= soonest <= LARGEST_FLOOR_NS:
+            return False
+    row.two_ways += 1
     if row.two_way == 0 or NO_STAMP in (at, row.two_way_at):
         row.two_way, row.two_way_at, row.two_way_ns, row.two_way_var = 1, at, offset_ns, std_ns * std_ns
-        return
+        return True
     before, variance = _two_way_offset(row, at), _two_way_std(row, at, max_skew) ** 2
     gain = variance / (variance + std_ns * std_ns)
     if abs(offset_ns - before) > 1e9:  # the clock was set: what was known is worth nothing
@@ -206,6 +244,7 @@ def measure_two_way(row: Any, offset_ns: int, std_ns: float, max_skew: float) ->
     row.two_way_at = at
     row.two_way_ns = before + np.int64(math.floor(gain * (offset_ns - before) + 0.5))
     row.two_way_var = (1.0 - gain) * variance if gain < 1.0 else std_ns * std_ns
+    return True
 
 
 @kernel
@@ -327,6 +366,7 @@ def map_stamps(
     mapped_ns: NDArray[np.int64],
     sigma_s: NDArray[np.float64],
     verdict: NDArray[np.uint8],
+    scratches: NDArray[Any],
 ) -> bool:
     """Map M stamps in order of arrival; see `ClockBank.map` for the columns. `numbers` is empty where nobody counts.
 
@@ -336,6 +376,7 @@ def map_stamps(
         if not 0 <= stream[m] < rows.shape[0]:
             return False
     slice_ns = max(window_ns // BUCKETS, 1)
+    scratch = scratches[0]
     for m in range(stream.shape[0]):
         row = rows[stream[m]]
         device, receive = device_ns[m], receive_ns[m]
@@ -411,13 +452,14 @@ def map_stamps(
         now = receive // slice_ns
         if now != row.slice:
             _fit(row, device, window_ns, max_skew, future_ns)
-            look = now // JUDGE_EVERY != row.slice // JUDGE_EVERY
+            every = JUDGE_YOUNG_EVERY if _is_young(row) else JUDGE_EVERY
+            look = now // every != row.slice // every
             if now < row.slice:  # the daemon's own clock was set back: what was kept lies in its future
                 row.best_slice[:] = -1
                 row.long_slice[:] = -1
                 row.drifted = NEVER
             row.slice = now
-            _judge_trust(row, trust_here, max_skew, look)
+            _judge_trust(row, trust_here, max_skew, look, scratch)
             above = y - (row.line + row.skew * x)
         row.early = row.early + 1 if above < -EARLY_NS else 0
         if not is_repeat and (row.early == 0 or row.early >= RIVALS):
@@ -426,7 +468,7 @@ def map_stamps(
                 row.line += above
                 row.wander += 0.25 * (-above - row.wander)
                 above = 0.0
-                _judge_trust(row, trust_here, max_skew, False)
+                _judge_trust(row, trust_here, max_skew, False, scratch)
         above = max(above, 0.0)
         if not is_repeat:  # a message sent twice says nothing about delays
             if row.jitter < 0.0 or row.mean < 0.0:
@@ -441,7 +483,7 @@ def map_stamps(
                 mapped_ns[m] = min(device + _two_way_offset(row, device), receive)
                 sigma_s[m] = 1e-9 * std
                 continue
-        if row.trusted:
+        if row.trusted and row.two_way == 0:  # what was measured counts for more, also when it has aged
             mapped_ns[m] = min(device, receive - np.int64(BACKWARDS_NS))
         else:
             line = row.delay_ns + np.int64(math.floor(row.line + row.skew * x + 0.5))

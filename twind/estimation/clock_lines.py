@@ -31,6 +31,9 @@ FEWEST = 12  # slices that a drift is judged from: below it, chance orders them 
 SURE_SIGMAS = 4.5  # of Kendall's statistic: enough alone
 LIKELY_SIGMAS = 3.5  # enough together with the likelihood
 LIKELY_LOG_RATIO = 25.0
+YOUNG_SIGMAS, YOUNG_LOG_RATIO = 2.2, 9.0  # the same of a young clock: nothing speaks for it yet, and it is judged but once
+YOUNG_FROM, YOUNG = 24, 128  # slices from when and until when a clock is judged as a young one
+COARSEST = 4  # slices taken together, where most are held up by one late message
 
 
 @kernel
@@ -125,24 +128,34 @@ def trend(slices: Ints, ys: Floats, newest: int) -> float:
 
 
 @kernel
-def drifts(slices: Ints, xs: Floats, ys: Floats, newest: int, max_skew: float) -> bool:
+def merge(slices: Ints, xs: Floats, ys: Floats, newest: int, group: int, to_slices: Ints, to_xs: Floats, to_ys: Floats) -> None:
+    """Write a window of coarser slices: the smallest delay of every `group` of them."""
+    to_slices[:] = -1
+    for slot in range(BUCKETS):
+        if slices[slot] > newest - BUCKETS and slices[slot] >= 0:
+            keep(to_slices, to_xs, to_ys, slices[slot] // group, xs[slot], ys[slot])
+
+
+@kernel
+def drifts(slices: Ints, xs: Floats, ys: Floats, newest: int, max_skew: float, young: bool) -> bool:  # noqa: FBT001  (a kernel)
     """Say whether the smallest delays drift as those of a free-running clock do: steadily, all along, and beyond chance.
 
     Three conditions. Beyond chance: by Kendall's test alone, or by it and by the likelihood ratio of the best line against a
     level one; queueing above a sharp floor is near exponential, for which the best line is the likeliest and the ratio is the
-    quotient of the mean distances. Enough: `DRIFT_NS` over the window. Steady: delays lie about as close to the line as
+    quotient of the mean distances. Where the floor is soft, the distances spread less than exponential ones, and the ratio
+    counts less. Enough: `DRIFT_NS` over the window. Steady: delays lie about as close to the line as
     to each other, and the line touches the first, the middle and the last third of the window. A changed route or a backlog
     moves delays in steps or bends them, and fails that.
     """
     sigmas = trend(slices, ys, newest)
-    if abs(sigmas) < LIKELY_SIGMAS:
+    if abs(sigmas) < (YOUNG_SIGMAS if young else LIKELY_SIGMAS):
         return False
     count, first, middle, last = extent(slices, xs, newest)
     skew = best_skew(slices, xs, ys, newest, middle, -max_skew, max_skew)
     if abs(skew) * (last - first) < DRIFT_NS or skew * sigmas < 0.0:
         return False
     level, height = support(slices, xs, ys, newest, 0.0, middle), support(slices, xs, ys, newest, skew, middle)
-    mean, total, before = 0.0, 0.0, math.nan
+    mean, total, square, before = 0.0, 0.0, 0.0, math.nan
     early, amid, late = math.inf, math.inf, math.inf
     for number in range(max(newest - BUCKETS + 1, 0), newest + 1):
         slot = number % BUCKETS
@@ -152,6 +165,7 @@ def drifts(slices: Ints, xs: Floats, ys: Floats, newest: int, max_skew: float) -
                 total += abs(ys[slot] - before)
             before = ys[slot]
             distance = ys[slot] - height - skew * (xs[slot] - middle)
+            square += distance * distance / count
             third = 3.0 * (xs[slot] - first) / (last - first)
             if third < 1.0:
                 early = min(early, distance)
@@ -162,4 +176,7 @@ def drifts(slices: Ints, xs: Floats, ys: Floats, newest: int, max_skew: float) -
     noise = max(mean - height, 1.0)
     if noise > 3.0 * total / (count - 1) + 0.1 * DRIFT_NS or max(early, amid, late) > 0.5 * noise + 0.1 * DRIFT_NS:
         return False
-    return bool(abs(sigmas) >= SURE_SIGMAS or count * math.log((mean - level) / noise) >= LIKELY_LOG_RATIO)
+    ratio = count * math.log((mean - level) / noise)
+    if young and ratio * min(square / (noise * noise) - 1.0, 1.0) >= YOUNG_LOG_RATIO:
+        return True
+    return bool(abs(sigmas) >= SURE_SIGMAS or (abs(sigmas) >= LIKELY_SIGMAS and ratio >= LIKELY_LOG_RATIO))

@@ -9,6 +9,7 @@ import numpy as np
 from twind.estimation.clock_kernels import (
     FITTED_SKEW_STD,
     NEVER,
+    SCRATCH_ROW,
     STREAM_ROW,
     TWO_WAY_STD_NS,
     map_stamps,
@@ -67,6 +68,7 @@ class ClockBank:
     ) -> None:
         self.n_streams = n_streams
         self._limits = (trust_within_ns, window_ns, max_skew, future_ns)
+        self._scratch = np.zeros(1, SCRATCH_ROW)
         self._rows = np.zeros(n_streams, STREAM_ROW)
         self._rows["last_ns"] = NO_STAMP
         self._rows["jitter"] = -1.0
@@ -96,8 +98,8 @@ class ClockBank:
         row = self._rows[stream]
         row["floor_ns"], row["nominal"] = latency_floor_ns, period_ns
 
-    def set_two_way(self, stream: int, offset_ns: int, std_ns: float) -> None:
-        """Take in an offset that the source measured both ways, as of the stream's newest stamp.
+    def set_two_way(self, stream: int, offset_ns: int, std_ns: float, *, at_ns: int = NO_STAMP) -> bool:
+        """Take in an offset that the source measured both ways.
 
         While it is fresh it places the stamps; when it has aged, the latency floor that it showed is still taken off.
 
@@ -105,13 +107,18 @@ class ClockBank:
             stream: Row of this bank.
             offset_ns: Daemon's clock less the device's [ns].
             std_ns: One sigma of it, such as half the round trip [ns].
+            at_ns: Device's clock when it was measured [ns]; the stream's newest stamp when absent.
+
+        Returns:
+            Whether that can be. Otherwise messages would have arrived before they were sent, or a minute after, and nothing
+            was changed.
 
         Raises:
             ValueError: The sigma is not positive, or the stream is not a row of the bank.
         """
         if not (0 <= stream < self.n_streams and 0.0 < std_ns < 1e15 and abs(offset_ns) < 2**62):
             raise ValueError(f"stream {stream}: an offset of {offset_ns} +- {std_ns} ns cannot be")
-        measure_two_way(self._rows[stream], offset_ns, float(std_ns), self._limits[2])
+        return bool(measure_two_way(self._rows[stream], offset_ns, float(std_ns), at_ns, self._limits[2]))
 
     def map(
         self,
@@ -147,7 +154,8 @@ class ClockBank:
         if n == 0:
             return
         numbers = _NO_NUMBERS if number is None else number
-        if not map_stamps(self._rows, stream, device_ns, receive_ns, numbers, *self._limits, mapped_ns, sigma_s, verdict):
+        columns = (mapped_ns, sigma_s, verdict)
+        if not map_stamps(self._rows, stream, device_ns, receive_ns, numbers, *self._limits, *columns, self._scratch):
             raise ValueError(f"a stream is not a row of 0..{self.n_streams - 1}")
 
     @property
@@ -155,12 +163,25 @@ class ClockBank:
         """(n_streams,) what is added to each stream's newest device stamp [s]; 0 where trusted, NaN before the first."""
         rows = self._rows
         ahead = rows["line"] + rows["skew"] * (rows["newest_ns"] - rows["ref_ns"])
-        offset = np.where(rows["trusted"] == 1, 0.0, (rows["delay_ns"] - rows["floor_ns"] + ahead) * 1e-9)
-        since = rows["newest_ns"] - rows["two_way_at"]
-        doubt = np.where(rows["skew"] != 0.0, FITTED_SKEW_STD, self._limits[2]) * since
-        measured = (rows["two_way"] == 1) & (np.sqrt(rows["two_way_var"] + doubt**2) <= TWO_WAY_STD_NS)
+        offset = np.where(self.trusted, 0.0, (rows["delay_ns"] - rows["floor_ns"] + ahead) * 1e-9)
+        measured = self.two_way_std_s <= TWO_WAY_STD_NS * 1e-9
+        since = np.where(measured, rows["newest_ns"] - rows["two_way_at"], 0)
         offset = np.where(measured, (rows["two_way_ns"] + rows["skew"] * since) * 1e-9, offset)
         return np.where((rows["begun"] == 1) & (rows["by_number"] == 0), offset, np.nan)
+
+    @property
+    def two_way_std_s(self) -> NDArray[np.float64]:
+        """(n_streams,) one sigma, by now, of the offset that was measured both ways [s]; NaN where there is none."""
+        rows = self._rows
+        known = (rows["two_way"] == 1) & (rows["begun"] == 1) & (rows["two_way_at"] != NO_STAMP)
+        since = np.where(known, rows["newest_ns"] - rows["two_way_at"], 0)
+        doubt = np.where(rows["skew"] != 0.0, FITTED_SKEW_STD, self._limits[2]) * since
+        return np.where(known, 1e-9 * np.sqrt(rows["two_way_var"] + doubt**2), np.nan)
+
+    @property
+    def two_ways(self) -> NDArray[np.int64]:
+        """(n_streams,) how many offsets measured both ways were taken in."""
+        return self._rows["two_ways"].copy()
 
     @property
     def skew(self) -> NDArray[np.float64]:
@@ -196,8 +217,8 @@ class ClockBank:
 
     @property
     def trusted(self) -> NDArray[np.bool_]:
-        """(n_streams,) whether each device is taken to share the daemon's clock."""
-        trusted: NDArray[np.bool_] = self._rows["trusted"] == 1
+        """(n_streams,) whether each device is taken to share the daemon's clock; not where that was measured both ways."""
+        trusted: NDArray[np.bool_] = (self._rows["trusted"] == 1) & (self._rows["two_way"] == 0)
         return trusted
 
     @property

@@ -27,7 +27,19 @@ KERNELS: list[Any] = []
 
 def kernel(function: _Function) -> _Function:
     """Compile a function on first call, cached on disk where a cache place is writable."""
-    options: dict[str, Any] = {"_nrt": False, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+    return _compile(function)
+
+
+def inlined(function: _Function) -> _Function:
+    """Compile a function as `kernel` does, and put its code where it is called.
+
+    For what runs for every sample: a call passes an array as seven words or more, which costs more than many a function does.
+    """
+    return _compile(function, forceinline=True)
+
+
+def _compile(function: _Function, **more: Any) -> _Function:
+    options: dict[str, Any] = {"_nrt": False, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}, **more}
     try:
         compiled = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba: "no locator available": read-only installation and no NUMBA_CACHE_DIR

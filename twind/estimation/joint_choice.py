@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from twind.estimation.compile import kernel
+from twind.estimation.compile import inlined, kernel
 from twind.estimation.joint_records import LANES, SCORE, THEN_A, THEN_P, THEN_V, A, P, V
 from twind.estimation.singer import transition
 
 AHEAD_NS = 50_000_000  # over which predictions are judged
 EARLY = 5  # judgements of a new track that come sooner, since all lanes begin with the same wrong guess of the motion
+ENOUGH = 1_000_000  # judgements: more are not counted
 TOO_FAR_NS = 500_000_000  # beyond it a prediction says nothing about a model
 KEPT = 0.95  # of the sum at each judgement: the last second counts
 WOBBLE_S = 0.4
@@ -24,35 +25,35 @@ BETTER = 0.9  # of the shown lane's sum, before another takes its place
 
 
 @kernel
-def start_choice(row: Any, track: Any, z: float, t: int) -> None:
+def start_choice(row: Any, track: Any, ledger: Any, z: float, t: int) -> None:
     """Show the model that the asset suggests, and predict from here."""
     for k in range(LANES):
-        track.x[SCORE + k] = 0.0
+        ledger.x[SCORE + k] = 0.0
     track.best = track.shown = row.first_lane
     track.judged = 0
     track.residual = track.wobble = 0.0
-    anchor(track, z, t)
+    anchor(track, ledger, z, t)
 
 
-@kernel
+@inlined
 def due(track: Any, t: int) -> bool:
     """Say whether the predictions are old enough to be judged."""
     return bool(t - track.then_ns >= AHEAD_NS * min(track.judged + 1, EARLY) // EARLY)
 
 
-@kernel
-def anchor(track: Any, z: float, t: int) -> None:
+@inlined
+def anchor(track: Any, ledger: Any, z: float, t: int) -> None:
     """Remember the lanes as they are: the next judgement is about what they predict from here."""
-    x = track.x
+    x, then = track.x, ledger.x
     for k in range(LANES):
-        x[THEN_P + k], x[THEN_V + k], x[THEN_A + k] = x[P + k], x[V + k], x[A + k]
-    track.then_ns, track.then_z = t, z
+        then[THEN_P + k], then[THEN_V + k], then[THEN_A + k] = x[P + k], x[V + k], x[A + k]
+    track.then_ns, ledger.then_z = t, z
 
 
 @kernel
-def judge(row: Any, track: Any, z: float, t: int) -> None:
+def judge(row: Any, track: Any, ledger: Any, z: float, t: int) -> None:
     """Compare each lane's prediction with the sample, and choose."""
-    x = track.x
+    x = ledger.x
     dt = t - track.then_ns
     if dt <= TOO_FAR_NS:
         T = dt * 1e-9
@@ -67,8 +68,8 @@ def judge(row: Any, track: Any, z: float, t: int) -> None:
             if x[SCORE + k] < least:
                 best, least = k, x[SCORE + k]
         track.best = best
-        track.judged += 1
-    anchor(track, z, t)
+        track.judged = min(track.judged + 1, ENOUGH)
+    anchor(track, ledger, z, t)
 
 
 @kernel
@@ -78,7 +79,7 @@ def reconsider(row: Any, track: Any) -> None:
     track.best = max(track.best, row.first_lane)
 
 
-@kernel
+@inlined
 def guard(row: Any, track: Any, z: float, T: float) -> None:
     """Show the best lane, or the next faster one that agrees with the sample just used.
 

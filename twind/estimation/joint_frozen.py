@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from twind.estimation.compile import kernel
+from twind.estimation.compile import inlined, kernel
 from twind.estimation.joint_records import RESTART_NS, VV, V
 
 MOVING = 150.0  # sigmas of position per second: a joint this fast cannot stop from one sample to the next
@@ -19,16 +19,22 @@ LONGEST_S = 0.5  # ... but no further back than this
 BRAKING = 30.0  # rad/s^2 or m/s^2 at which a joint may brake
 
 
+@inlined
+def begins_to_repeat(arrival: Any, number: int, t: int, z: float) -> bool:
+    """Note whether the newest sample repeats the one before exactly; say whether it is the first to do so."""
+    if number == 0 or z != arrival.newest_z or t - arrival.newest_ns > RESTART_NS:
+        arrival.same_ns = t
+        arrival.abrupt = 0
+        return False
+    return bool(arrival.same_ns == arrival.newest_ns)
+
+
 @kernel
-def watch_repeats(row: Any, track: Any, rings: Any, index: int, number: int, t: int, z: float) -> None:
-    """Note whether the newest sample repeats the one before exactly, and whether the joint was moving when that began."""
-    if number == 0 or z != row.newest_z or t - row.newest_ns > RESTART_NS:
-        row.same_ns = t
-        row.abrupt = 0
-    elif row.same_ns == row.newest_ns:  # the first repeat
-        speed = track.x[V + track.shown]
-        moving = speed * speed > MOVING * MOVING * row.r + 16.0 * track.x[VV + track.shown]
-        row.abrupt = track.still == 0 and (moving or _stopped_dead(row, rings, index, number, t))
+def watch_first_repeat(row: Any, arrival: Any, track: Any, rings: Any, index: int, number: int, t: int) -> None:
+    """Note whether the joint was moving when its source began to repeat itself."""
+    speed = track.x[V + track.shown]
+    moving = speed * speed > MOVING * MOVING * row.r + 16.0 * track.x[VV + track.shown]
+    arrival.abrupt = track.still == 0 and (moving or _stopped_dead(row, arrival, rings, index, number, t))
 
 
 @kernel
@@ -46,7 +52,7 @@ def _newest_before(rings: Any, index: int, oldest: int, end: int, t: int) -> int
 
 
 @kernel
-def _stopped_dead(row: Any, rings: Any, index: int, number: int, t: int) -> bool:
+def _stopped_dead(row: Any, arrival: Any, rings: Any, index: int, number: int, t: int) -> bool:
     """Say whether the samples themselves show a speed that no joint loses until the first repeat.
 
     The filter is no witness where it follows exact numbers closely: it then knows the speed worse than they tell. So the
@@ -54,21 +60,21 @@ def _stopped_dead(row: Any, rings: Any, index: int, number: int, t: int) -> bool
     """
     mask = rings.shape[0] - 1
     oldest = max(0, number - rings.shape[0])
-    first = _newest_before(rings, index, oldest, number, row.newest_ns - SPAN_NS)
-    second = _newest_before(rings, index, oldest, number, row.newest_ns - 2 * SPAN_NS)
-    a = (row.newest_ns - rings[first & mask, index].t_ns) * 1e-9
-    b = (row.newest_ns - rings[second & mask, index].t_ns) * 1e-9
+    first = _newest_before(rings, index, oldest, number, arrival.newest_ns - SPAN_NS)
+    second = _newest_before(rings, index, oldest, number, arrival.newest_ns - 2 * SPAN_NS)
+    a = (arrival.newest_ns - rings[first & mask, index].t_ns) * 1e-9
+    b = (arrival.newest_ns - rings[second & mask, index].t_ns) * 1e-9
     if not (0.0 < a < b < LONGEST_S):
         return False
     c0, c1, c2 = (a + b) / (a * b), -b / (a * (b - a)), a / (b * (b - a))
-    speed = abs(c0 * row.newest_z + c1 * rings[first & mask, index].z + c2 * rings[second & mask, index].z)
+    speed = abs(c0 * arrival.newest_z + c1 * rings[first & mask, index].z + c2 * rings[second & mask, index].z)
     noise = math.sqrt(row.r * (c0 * c0 + c1 * c1 + c2 * c2))
-    least = max(MOVING * math.sqrt(row.r), 3.0 * noise, BRAKING * (t - row.newest_ns) * 1e-9)
+    least = max(MOVING * math.sqrt(row.r), 3.0 * noise, BRAKING * (t - arrival.newest_ns) * 1e-9)
     top = row.top_speed  # a faster one is a position that wrapped around
     return bool(least < speed < top)
 
 
-@kernel
-def repeats(row: Any, t: int) -> bool:
+@inlined
+def repeats(arrival: Any, t: int) -> bool:
     """Say whether the number has been the same for long."""
-    return bool(t - row.same_ns > FROZEN_NS)
+    return bool(t - arrival.same_ns > FROZEN_NS)

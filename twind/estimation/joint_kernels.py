@@ -6,10 +6,12 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from twind.estimation.compile import kernel
-from twind.estimation.joint_frozen import repeats, watch_repeats
-from twind.estimation.joint_order import INSERT, keep, place, replay
-from twind.estimation.joint_records import FARTHEST_NS, RESTART_NS
-from twind.estimation.joint_track import ACCEPTED, RESET, advance, summarise
+from twind.estimation.joint_frozen import begins_to_repeat, repeats, watch_first_repeat
+from twind.estimation.joint_order import EPOCH, LATE, keep, place, place_late, replay
+from twind.estimation.joint_records import BLOCK, FARTHEST_NS, RESTART_NS
+from twind.estimation.joint_stamps import watch_stamps
+from twind.estimation.joint_track import ACCEPTED, DONE, RESET, gate_sample, summarise, update, watch
+from twind.estimation.prefetch import prefetch
 from twind.estimation.singer import transition
 from twind.model.time import NO_STAMP
 
@@ -23,11 +25,15 @@ NO_VERDICT = 255
 
 @kernel
 def ingest_joints(
-    rows: NDArray[Any],
+    kinds: NDArray[Any],
+    arrivals: NDArray[Any],
     tracks: NDArray[Any],
+    ledgers: NDArray[Any],
     shown: NDArray[Any],
     rings: NDArray[Any],
     bases: NDArray[Any],
+    ledger_bases: NDArray[Any],
+    tasks: NDArray[Any],
     layout_start: NDArray[np.int64],
     layout_rows: NDArray[np.int64],
     layout: NDArray[np.int32],
@@ -42,7 +48,11 @@ def ingest_joints(
     verdict: NDArray[np.uint8],
     nis: NDArray[np.float64],
 ) -> bool:
-    """Use M messages in order of arrival; see `JointBank.ingest` for the columns. False: bad offsets; nothing was done."""
+    """Use M messages in order of arrival; see `JointBank.ingest` for the columns. False: bad offsets; nothing was done.
+
+    The joints of a message pass through the stages side by side, a few at a time: no joint depends on another, so the processor
+    works on the next while it waits for the last.
+    """
     end = 0
     for m in range(offset.shape[0]):
         if offset[m] < end:
@@ -53,64 +63,129 @@ def ingest_joints(
     if 0 < rates.shape[0] < end:
         return False
     model = transition(0.0, 0.0)
-    model_dt, model_alpha = 0, 0.0
+    model_T, model_alpha = 0.0, 0.0
     for m in range(layout.shape[0]):
-        first = offset[m]
+        soon = soon_size = later = later_size = 0  # rows to fetch ahead: of the next message, and of the one after it
+        if m + 2 < layout.shape[0]:
+            if layout[m + 1] != layout[m] and 0 <= layout[m + 1] < layout_start.shape[0] - 1:
+                soon = layout_start[layout[m + 1]]
+                soon_size = layout_start[layout[m + 1] + 1] - soon
+            if layout[m + 2] != layout[m + 1] and 0 <= layout[m + 2] < layout_start.shape[0] - 1:
+                later = layout_start[layout[m + 2]]
+                later_size = layout_start[layout[m + 2] + 1] - later
         known = 0 <= layout[m] < layout_start.shape[0] - 1
         begin = layout_start[layout[m]] if known else 0
         size = layout_start[layout[m] + 1] - begin if known else 0
         t = t_ns[m]
         sigma = min(sigma_t[m], 1e3) if sigma_t[m] > 0.0 else 0.0
         same, abrupt, newest = True, False, 0
-        for k in range(first, offset[m + 1]):
-            nis[k] = math.nan
-            verdict[k] = NO_VERDICT
-            index = layout_rows[begin + k - first] if k - first < size else -1
-            if index < 0:
-                continue
-            if skip[m] != ACCEPTED:
-                verdict[k] = skip[m]
-                continue
-            row = rows[index]
-            track = tracks[index]
-            z = values[k]
-            rate = rates[k] if rates.shape[0] > 0 else math.nan
-            todo, number = place(row, rings, index, t, z, lag_ns)
-            if todo >= 0:
-                verdict[k] = todo
-                continue
-            sample = (t, z, rate, sigma)
-            if todo == INSERT:
-                verdict[k], nis[k] = replay(row, tracks, index, rings, bases, sample, number, gate)
-                row.resets = max(row.resets, track.resets)
-                summarise(track, shown[index])
-                continue
-            watch_repeats(row, track, rings, index, number, t, z)
-            same = same and repeats(row, t)
-            abrupt = abrupt or row.abrupt == 1
-            newest += 1
-            keep(row, tracks, index, rings, bases, sample, number)
-            row.behind = 0
-            T = 0.0
-            back = False
-            if track.t_ns != NO_STAMP:
-                dt = t - track.t_ns
-                back = dt < 0
-                if 0 <= dt <= RESTART_NS:
-                    T = dt * 1e-9
-                    if dt != model_dt or row.alpha != model_alpha:  # the joints of one robot mostly share both
-                        model_dt, model_alpha = dt, row.alpha
+        for first in range(offset[m], offset[m + 1], tasks.shape[0]):
+            n = 0
+            for k in range(first, min(first + tasks.shape[0], offset[m + 1])):
+                nis[k] = math.nan
+                verdict[k] = NO_VERDICT
+                entry = k - offset[m]
+                if entry < later_size:
+                    joint = layout_rows[later + entry]
+                    if joint >= 0:
+                        prefetch(arrivals, joint)
+                if entry < soon_size:
+                    joint = layout_rows[soon + entry]
+                    if joint >= 0:
+                        prefetch(tracks, joint)
+                        prefetch(shown, joint)
+                        prefetch(rings[arrivals[joint].samples & (rings.shape[0] - 1)], joint)
+                index = layout_rows[begin + entry] if entry < size else -1
+                if index < 0:
+                    continue
+                if skip[m] != ACCEPTED:
+                    verdict[k] = skip[m]
+                    continue
+                arrival = arrivals[index]
+                z = values[k]
+                todo = place(arrival, t, z, lag_ns)
+                number = 0 if todo == EPOCH else arrival.samples
+                if todo == LATE:
+                    todo, number = place_late(arrival, rings, index, t)
+                if todo >= 0:
+                    verdict[k] = todo
+                    continue
+                row = kinds[arrival.kind]
+                track = tracks[index]
+                rate = rates[k] if rates.shape[0] > 0 else math.nan
+                sample = (t, z, rate, sigma)
+                if todo == LATE:
+                    verdict[k], nis[k] = replay(
+                        row, arrival, tracks, ledgers, index, rings, bases, ledger_bases, sample, number, gate
+                    )
+                    arrival.resets = max(arrival.resets, track.resets)
+                    summarise(row, track, shown[index])
+                    continue
+                if begins_to_repeat(arrival, number, t, z):
+                    watch_first_repeat(row, arrival, track, rings, index, number, t)
+                same = same and repeats(arrival, t)
+                abrupt = abrupt or arrival.abrupt == 1
+                keep(arrival, rings[number & (rings.shape[0] - 1), index], sample, number)
+                if number & (BLOCK - 1) == 0:
+                    base = (number // BLOCK) & (bases.shape[0] - 1)
+                    bases[base, index], ledger_bases[base, index] = track, ledgers[index]
+                task = tasks[n]
+                task.index, task.entry, task.z, task.rate = index, k, z, rate
+                n += 1
+            newest += n
+            for i in range(n):
+                task = tasks[i]
+                track = tracks[task.index]
+                row = kinds[arrivals[task.index].kind]
+                T = 0.0
+                back = False
+                if track.t_ns != NO_STAMP:
+                    dt = t - track.t_ns
+                    back = dt < 0
+                    if 0 <= dt <= RESTART_NS:
+                        T = dt * 1e-9
+                        if T != model_T or row.alpha != model_alpha:  # the joints of one robot mostly share both
+                            model_T, model_alpha = T, row.alpha
+                            model = transition(T, row.alpha)
+                k = task.entry
+                verdict[k], nis[k], task.z, task.p, task.known = gate_sample(
+                    row, track, ledgers[task.index], model, T, t, task.z, sigma, gate
+                )
+                task.T = T
+                if back:
+                    track.resets += 1
+                    verdict[k] = RESET
+            for i in range(n):
+                task = tasks[i]
+                if task.known >= 0.0:
+                    index, T = task.index, task.T
+                    row = kinds[arrivals[index].kind]
+                    if T != model_T or row.alpha != model_alpha:
+                        model_T, model_alpha = T, row.alpha
                         model = transition(T, row.alpha)
-            verdict[k], nis[k] = advance(row, track, model, T, t, z, rate, sigma, gate)
-            if back:
-                track.resets += 1
-                verdict[k] = RESET
-            row.resets = max(row.resets, track.resets)
-            summarise(track, shown[index])
+                    if update(row, tracks[index], ledgers[index], model, T, t, task.z, task.p, task.known, sigma):
+                        verdict[task.entry] = RESET
+                        task.known = DONE
+            for i in range(n):
+                task = tasks[i]
+                if task.known >= 0.0:
+                    index = task.index
+                    watch_stamps(kinds[arrivals[index].kind], tracks[index], task.z, task.T, task.known, sigma)
+            for i in range(n):
+                task = tasks[i]
+                if task.known >= 0.0:
+                    index = task.index
+                    row = kinds[arrivals[index].kind]
+                    watch(row, tracks[index], ledgers[index], task.T, t, task.z, task.rate)
+            for i in range(n):
+                index = tasks[i].index
+                arrival = arrivals[index]
+                arrival.resets = max(arrival.resets, tracks[index].resets)
+                summarise(kinds[arrival.kind], tracks[index], shown[index])
         if newest > 0:
             for index in layout_rows[begin : begin + size]:
                 if index >= 0:
-                    rows[index].frozen = same and abrupt
+                    arrivals[index].frozen = same and abrupt
     return True
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from twind.estimation.compile import kernel
-from twind.estimation.joint_records import AA, LANES, PA, PP, PV, VA, VV, A, P, Q, V
+from twind.estimation.compile import inlined, kernel
+from twind.estimation.joint_records import AA, LANES, PA, PP, PV, STEPS, VA, VV, A, P, V
 
 
-@kernel
+@inlined
 def nearest(value: float, reference: float, modulus: float) -> float:
     """Add whole turns to `value` so that it lies nearest to `reference`; a modulus of 0 leaves it."""
     if modulus == 0.0:
@@ -31,28 +31,36 @@ def start_lanes(row: Any, track: Any, z: float, v: float) -> None:
         x[VV + k], x[VA + k], x[AA + k] = row.prior_vv, 0.0, row.prior_aa
 
 
-@kernel
-def foresee(track: Any, k: int, model: tuple[float, ...], T: float) -> tuple[float, float, float, float]:
+@inlined
+def density(row: Any, k: int) -> float:
+    """Return the spectral density of one lane's jerk (of its acceleration for the CV model)."""
+    return float(row.q_same + row.q_top * STEPS[k])
+
+
+@inlined
+def foresee(row: Any, track: Any, k: int, model: tuple[float, ...], T: float) -> tuple[float, float, float, float]:
     """Return position, velocity and their variances of one lane, `T` later [s]."""
     x = track.x
     f1, f2, _, q11, _, _, q22, _, _ = model
+    q = density(row, k)
     p = x[P + k] + T * x[V + k] + f1 * x[A + k]
     v = x[V + k] + f2 * x[A + k]
     pv1 = x[PV + k] + T * x[VV + k] + f1 * x[VA + k]
     pa1 = x[PA + k] + T * x[VA + k] + f1 * x[AA + k]
-    pp = x[PP + k] + T * x[PV + k] + f1 * x[PA + k] + T * pv1 + f1 * pa1 + x[Q + k] * q11
-    vv = x[VV + k] + 2.0 * f2 * x[VA + k] + f2 * f2 * x[AA + k] + x[Q + k] * q22
+    pp = x[PP + k] + T * x[PV + k] + f1 * x[PA + k] + T * pv1 + f1 * pa1 + q * q11
+    vv = x[VV + k] + 2.0 * f2 * x[VA + k] + f2 * f2 * x[AA + k] + q * q22
     return p, v, pp, vv
 
 
-@kernel
+@inlined
 def update_lanes(row: Any, track: Any, model: tuple[float, ...], T: float, z: float, stamp_var: float) -> None:
     """Predict every lane by `T` and update it with a position. A stamp that is off by dt puts the sample off by v dt."""
     f1, f2, f3, q11, q12, q13, q22, q23, q33 = model
     r0 = row.r
     x = track.x
+    q_same, q_top = row.q_same, row.q_top
     for k in range(LANES):
-        q = x[Q + k]
+        q = q_same + q_top * STEPS[k]  # as in `density`; settings are not read in the loop
         # F P F', with the rows of F P written out
         pv1 = x[PV + k] + T * x[VV + k] + f1 * x[VA + k]
         pa1 = x[PA + k] + T * x[VA + k] + f1 * x[AA + k]

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from twind.estimation.compile import kernel
+from twind.estimation.compile import inlined, kernel
 from twind.estimation.joint_records import BLOCK, FARTHEST_NS, LARGEST, RESTART_NS
-from twind.estimation.joint_track import advance_alone
+from twind.estimation.joint_track import advance
 from twind.model.estimates import Verdict
 
 BEHIND = 10  # samples in a row that are older than the lag: time itself was set back ...
 BEHIND_NS = 500_000_000  # ... if they span this long, or are from long ago
 
-APPEND, INSERT, EPOCH = -1, -2, -3
+APPEND, LATE, EPOCH = -1, -2, -3
 """What to do with a sample that has no verdict yet."""
 
 _DUPLICATE, _TOO_OLD, _FUTURE, _NOT_FINITE = (
@@ -26,27 +26,32 @@ _DUPLICATE, _TOO_OLD, _FUTURE, _NOT_FINITE = (
 )  # fmt: skip
 
 
-@kernel
-def place(row: Any, rings: Any, index: int, t: int, z: float, lag_ns: int) -> tuple[int, int]:  # noqa: PLR0911  (one per answer)
-    """Say what is to be done with a sample, or its verdict, and its number within the epoch."""
+@inlined
+def place(arrival: Any, t: int, z: float, lag_ns: int) -> int:  # noqa: PLR0911  (one per answer)
+    """Say what is to be done with a sample, or its verdict."""
     if not abs(z) <= LARGEST:  # NaN fails every comparison
-        return _NOT_FINITE, 0
+        return _NOT_FINITE
     if t > FARTHEST_NS:
-        return _FUTURE, 0
+        return _FUTURE
     if t < -FARTHEST_NS:
-        return _TOO_OLD, 0
-    n = row.samples
-    if n == 0:
-        return EPOCH, 0
-    newest = row.newest_ns
+        return _TOO_OLD
+    if arrival.samples == 0:
+        return EPOCH
+    newest = arrival.newest_ns
     if t > newest:
-        row.behind = 0
-        return (APPEND, n) if t - newest <= RESTART_NS else (EPOCH, 0)
+        return APPEND if t - newest <= RESTART_NS else EPOCH
     if t == newest:
-        return _DUPLICATE, 0
+        return _DUPLICATE
     if newest - t > lag_ns:
-        return _long_ago(row, newest, t), 0
-    row.behind = 0
+        return _long_ago(arrival, newest, t)
+    return LATE
+
+
+@kernel
+def place_late(arrival: Any, rings: Any, index: int, t: int) -> tuple[int, int]:
+    """Say what is to be done with a sample that is within the lag, or its verdict, and its number within the epoch."""
+    arrival.behind = 0
+    n = arrival.samples
     mask = rings.shape[0] - 1
     oldest = max(0, n + 1 - rings.shape[0])
     number = n
@@ -56,50 +61,51 @@ def place(row: Any, rings: Any, index: int, t: int, z: float, lag_ns: int) -> tu
         return _DUPLICATE, 0
     if number - (number & (BLOCK - 1)) < oldest:
         return _TOO_OLD, 0
-    return INSERT, number
+    return LATE, number
 
 
 @kernel
-def _long_ago(row: Any, newest: int, t: int) -> int:
+def _long_ago(arrival: Any, newest: int, t: int) -> int:
     """Refuse a sample from before the lag, unless it is one of many: then a new epoch begins."""
-    if row.behind == 0 or t <= row.behind_ns:
-        row.behind, row.behind_since = 0, t
-    row.behind += 1
-    row.behind_ns = t
-    lasting = newest - t > RESTART_NS or t - row.behind_since > BEHIND_NS
-    return EPOCH if row.behind >= BEHIND and lasting else _TOO_OLD
+    if arrival.behind == 0 or t <= arrival.behind_ns:
+        arrival.behind, arrival.behind_since = 0, t
+    arrival.behind += 1
+    arrival.behind_ns = t
+    lasting = newest - t > RESTART_NS or t - arrival.behind_since > BEHIND_NS
+    return EPOCH if arrival.behind >= BEHIND and lasting else _TOO_OLD
 
 
-@kernel
-def keep(row: Any, tracks: Any, index: int, rings: Any, bases: Any, sample: Any, number: int) -> None:
-    """Append a sample as the newest of its epoch, and the state before it where a block begins."""
-    slot = rings[number & (rings.shape[0] - 1), index]
+@inlined
+def keep(arrival: Any, slot: Any, sample: tuple[int, float, float, float], number: int) -> None:
+    """Put a sample, the newest of its epoch, into its slot of the ring."""
     slot.t_ns, slot.z, slot.rate, slot.sigma = sample
-    row.newest_ns, row.newest_z = sample[0], sample[1]
-    row.samples = number + 1
-    if number & (BLOCK - 1) == 0:
-        bases[(number // BLOCK) & (bases.shape[0] - 1), index] = tracks[index]
+    arrival.newest_ns, arrival.newest_z = sample[0], sample[1]
+    arrival.samples = number + 1
+    arrival.behind = 0
 
 
 @kernel
 def replay(
-    row: Any, tracks: Any, index: int, rings: Any, bases: Any, sample: Any, number: int, gate: float
-) -> tuple[int, float]:
+    row: Any, arrival: Any, tracks: Any, ledgers: Any, index: int, rings: Any, bases: Any, ledger_bases: Any,
+    sample: Any, number: int, gate: float,
+) -> tuple[int, float]:  # fmt: skip
     """Insert a late sample and use everything since its block began once more; return its verdict and nis."""
     mask = rings.shape[0] - 1
-    for later in range(row.samples, number, -1):
+    for later in range(arrival.samples, number, -1):
         rings[later & mask, index] = rings[(later - 1) & mask, index]
     slot = rings[number & mask, index]
     slot.t_ns, slot.z, slot.rate, slot.sigma = sample
-    row.samples += 1
+    arrival.samples += 1
     begin = number - (number & (BLOCK - 1))
-    tracks[index] = bases[(begin // BLOCK) & (bases.shape[0] - 1), index]
-    track = tracks[index]
+    base = (begin // BLOCK) & (bases.shape[0] - 1)
+    tracks[index], ledgers[index] = bases[base, index], ledger_bases[base, index]
+    track, ledger = tracks[index], ledgers[index]
     verdict, nis = 0, 0.0
-    for k in range(begin, row.samples):
+    for k in range(begin, arrival.samples):
         if k & (BLOCK - 1) == 0 and k > begin:
-            bases[(k // BLOCK) & (bases.shape[0] - 1), index] = track
-        outcome = advance_alone(row, track, rings[k & mask, index], gate)
+            base = (k // BLOCK) & (bases.shape[0] - 1)
+            bases[base, index], ledger_bases[base, index] = track, ledger
+        outcome = advance(row, track, ledger, rings[k & mask, index], gate)
         if k == number:
             verdict, nis = outcome
     return verdict, nis

@@ -22,6 +22,9 @@ LANES = 8
 LANE_STEP = 10.0
 """Ratio of the jerk densities [of variance] of neighbouring lanes: eight of them span seven decades."""
 
+STEPS = LANE_STEP ** np.arange(1.0 - LANES, 1.0)
+"""Density of each lane's jerk as a share of the last lane's, where models adapt."""
+
 BLOCK = 32
 """Samples between two states that rewinding can go back to."""
 
@@ -29,12 +32,14 @@ LARGEST = 1e9  # rad or m; beyond it a number is no measurement
 FARTHEST_NS = 2**62  # stamps beyond it could overflow a difference
 RESTART_NS = 5_000_000_000  # a silence after which the old motion says nothing
 
-P, V, A, PP, PV, PA, VV, VA, AA, Q, SCORE, THEN_P, THEN_V, THEN_A = (LANES * i for i in range(14))
-"""Where each quantity of the lanes begins in `TRACK["x"]`: position, velocity, acceleration, their covariances, spectral
-density of the jerk (of the acceleration for the CV model), squared error of predictions, and what was predicted from.
-One flat field, because only then does the compiler see that lanes do not overlap, and uses vector instructions."""
+P, V, A, PP, PV, PA, VV, VA, AA = (LANES * i for i in range(9))
+"""Where each quantity of the lanes begins in `TRACK["x"]`: position, velocity, acceleration and their covariances. One flat
+field, because only then does the compiler see that lanes do not overlap, and uses vector instructions."""
 
-JOINT_ROW = np.dtype(
+SCORE, THEN_P, THEN_V, THEN_A = (LANES * i for i in range(4))
+"""Where each begins in `LEDGER["x"]`: squared error of a lane's predictions, and what it predicts from."""
+
+SETTINGS = np.dtype(
     [
         ("alpha", "f8"),  # 1 / tau; 0: constant acceleration; inf: constant velocity
         ("r", "f8"),  # variance of a measured position
@@ -46,38 +51,71 @@ JOINT_ROW = np.dtype(
         ("prior_vv", "f8"), ("prior_aa", "f8"),  # what is believed of a joint that was never seen
         ("top_speed", "f8"), ("top_acceleration", "f8"),  # beyond what any joint does
         ("first_lane", "i8"),  # the model shown before any has proved itself
+        ("q_same", "f8"), ("q_top", "f8"),  # spectral density of the lanes' jerk: `density`
+    ],
+    align=True,
+)  # fmt: skip
+"""What is set for a joint. Most joints share one of a few kinds, so the kernels find these in the processor's nearest cache."""
+
+ARRIVAL = np.dtype(
+    [
         ("samples", "i8"),  # received since the epoch began
         ("newest_ns", "i8"), ("newest_z", "f8"),  # the last of them, by stamp
-        ("behind", "i8"),  # samples in a row that are older than the lag but follow each other ...
-        ("behind_since", "i8"), ("behind_ns", "i8"),  # ... and stamps of the first and the last of them
+        ("same_ns", "i8"),  # since when the very same number is repeated: joint_frozen
+        ("behind_since", "i8"), ("behind_ns", "i8"),  # stamps of the first and last of the samples that are older than the lag
         ("resets", "i8"),
-        ("same_ns", "i8"), ("abrupt", "i8"), ("frozen", "i8"),  # repetition of the very same number: joint_frozen
+        ("kind", "u4"),  # which settings are its own
+        ("behind", "i2"),  # how many samples in a row are older than the lag but follow each other
+        ("abrupt", "u1"), ("frozen", "u1"),  # joint_frozen
+    ],
+    align=True,
+)  # fmt: skip
+"""What depends on the order of arrival: one cache line."""
+
+TRACK = np.dtype(
+    [
+        ("x", "f8", (9 * LANES,)),  # the lanes: see P, V, ... above
+        ("t_ns", "i8"),  # stamp of the newest sample used; NO_STAMP before the first
+        ("then_ns", "i8"),  # stamp of what the lanes' predictions are judged from: joint_choice
+        ("residual", "f8"), ("wobble", "f8"),
+        # whether it stands still; see joint_rest
+        ("last_z", "f8"), ("fast", "f8"), ("slow", "f8"), ("noise", "f8"), ("calm_ns", "i8"),
+        # the jitter of its stamps; see joint_stamps
+        ("before_ns", "i8"), ("before_z", "f8"), ("stamp_var", "f8"), ("stamp_seen", "f8"),
+        ("resets", "i8"),
+        ("judged", "i4"),  # how often the lanes' predictions were
+        ("best", "u2"), ("shown", "u2"),  # lanes
+        ("rivals", "i4"),  # how many rejected samples agree with each other; joint_track
+        ("still", "i4"),
+    ],
+    align=True,
+)  # fmt: skip
+"""The state that every sample changes: eleven cache lines, as how many there are is what a sample costs in a large bank."""
+
+LEDGER = np.dtype(
+    [
+        ("x", "f8", (4 * LANES,)),  # of the lanes: see SCORE, THEN_P, ... above
+        ("then_z", "f8"),  # see joint_choice
+        # recovery; see joint_track
+        ("rival_t", "i8"), ("rival_p", "f8"), ("rival_v", "f8"),  # newest of the rejected samples that agree with each other
+        ("reset_delta", "f8"),
+        # the velocity channel; see joint_channels
+        ("travel", "f8"), ("travel_s", "f8"), ("last_rate", "f8"), ("trust", "f8"), ("channel", "i8"),
+        ("padding", "f8", (6,)),  # to whole cache lines
+    ],
+    align=True,
+)  # fmt: skip
+"""The state that only some samples change."""
+
+TASK = np.dtype(
+    [
+        ("index", "u4"), ("entry", "u4"),  # which joint, and which value of the batch; unsigned, as no index is negative
+        ("z", "f8"), ("rate", "f8"), ("T", "f8"), ("p", "f8"), ("known", "f8"),
         ("padding", "f8", (2,)),  # to whole cache lines
     ],
     align=True,
 )  # fmt: skip
-
-TRACK = np.dtype(
-    [
-        ("x", "f8", (14 * LANES,)),  # the lanes: see P, V, ... above
-        # which model is shown; see joint_choice
-        ("then_ns", "i8"), ("then_z", "f8"),
-        ("judged", "i8"), ("best", "i8"), ("shown", "i8"), ("residual", "f8"), ("wobble", "f8"),
-        # recovery; see joint_track
-        ("t_ns", "i8"),  # stamp of the newest sample used; NO_STAMP before the first
-        ("rival_t", "i8"), ("rival_p", "f8"), ("rival_v", "f8"),  # newest of the rejected samples that agree with each other
-        ("rivals", "i8"),  # how many of them
-        ("resets", "i8"), ("reset_delta", "f8"),
-        # whether it stands still; see joint_rest
-        ("last_z", "f8"), ("fast", "f8"), ("slow", "f8"), ("noise", "f8"), ("calm_ns", "i8"), ("still", "i8"),
-        # the velocity channel; see joint_channels
-        ("travel", "f8"), ("travel_s", "f8"), ("last_rate", "f8"), ("trust", "f8"), ("channel", "i8"),
-        # the jitter of its stamps; see joint_stamps
-        ("before_ns", "i8"), ("before_z", "f8"), ("stamp_var", "f8"), ("stamp_seen", "f8"),
-        ("padding", "f8", (3,)),  # to whole cache lines
-    ],
-    align=True,
-)  # fmt: skip
+"""One sample on its way through the stages of a kernel."""
 
 SHOWN = np.dtype(
     [

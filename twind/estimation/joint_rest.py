@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twind.estimation.compile import kernel
+from twind.estimation.compile import inlined, kernel
 
 FAST_S, SLOW_S = 0.05, 0.4  # time constants of the two means
 CALM_NS = 300_000_000  # how long they must agree
@@ -29,7 +29,7 @@ def start_rest(track: Any, z: float, t: int) -> None:
     track.still = 0
 
 
-@kernel
+@inlined
 def watch_rest(row: Any, track: Any, z: float, t: int, T: float) -> None:
     """Note one accepted sample, `T` after the last [s]."""
     d = z - track.last_z

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twind.estimation.compile import kernel
+from twind.estimation.compile import inlined, kernel
 from twind.estimation.joint_records import AA, A, V
 
 MOST = 900.0  # times the configured variance: 30 in sigma
@@ -27,13 +27,13 @@ def start_stamps(track: Any, z: float, t: int) -> None:
     track.before_z = z
 
 
-@kernel
+@inlined
 def stamp_variance(row: Any, track: Any) -> float:
     """Return the variance of the device's stamps as it is known now [s^2]."""
     return float(min(max(track.stamp_var, row.stamp_var), row.most_stamp_var))
 
 
-@kernel
+@inlined
 def watch_stamps(row: Any, track: Any, z: float, T: float, known: float, sigma: float) -> None:
     """Note one accepted sample, `T` after the last [s], before that one is forgotten; `known` is the variance so far."""
     before = (track.t_ns - track.before_ns) * 1e-9
@@ -53,8 +53,8 @@ def watch_stamps(row: Any, track: Any, z: float, T: float, known: float, sigma: 
         share = speed * sought * inverse
         if e * e <= CAP * (rest + speed * row.gate_stamp_var):
             track.stamp_seen += share * share * share
-            rate = T / min(T * (PRIOR + track.stamp_seen), MEMORY_S + T)
+            rate = max(1.0 / (PRIOR + track.stamp_seen), T / (MEMORY_S + T))
             # share cubed times what was found over speed, which may be 0
-            track.stamp_var = known + rate * share * share * sought * inverse * found
+            track.stamp_var = known + rate * (share * share * (sought * inverse) * found)
     track.before_ns = track.t_ns
     track.before_z = track.last_z

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from twind.estimation.compile import kernel
+from twind.estimation.compile import inlined, kernel
 from twind.estimation.joint_channels import USED, audit, blame, integrate, start_channel
 from twind.estimation.joint_choice import due, guard, judge, reconsider, start_choice
-from twind.estimation.joint_lanes import foresee, nearest, start_lanes, update_lanes, update_rates
-from twind.estimation.joint_records import AA, LANES, PA, PP, PV, RESTART_NS, VA, VV, A, P, Q, V
+from twind.estimation.joint_lanes import density, foresee, nearest, start_lanes, update_lanes, update_rates
+from twind.estimation.joint_records import AA, LANES, PA, PP, PV, RESTART_NS, VA, VV, A, P, V
 from twind.estimation.joint_rest import start_rest, watch_rest
 from twind.estimation.joint_stamps import stamp_variance, start_stamps, watch_stamps
 from twind.estimation.singer import transition
@@ -25,120 +25,148 @@ CAUTION = 24.0
 pendulum with jittered stamps, filters that trust samples in fast motion this little predict best."""
 WIDEST = LANES - 1  # the lane whose gate decides
 
+DONE = -1.0
+"""What `gate_sample` returns in place of a variance."""
+
 ACCEPTED, GATED, RESET = int(Verdict.ACCEPTED), int(Verdict.GATED), int(Verdict.RESET)
 
 
 @kernel
-def start(row: Any, track: Any, z: float, v: float, t: int) -> None:
+def start(row: Any, track: Any, ledger: Any, z: float, v: float, t: int) -> None:
     """Begin a new track."""
     track.t_ns = t
     track.rivals = 0
     start_lanes(row, track, z, v)
-    start_choice(row, track, z, t)
+    start_choice(row, track, ledger, z, t)
     start_stamps(track, z, t)
     start_rest(track, z, t)
-    start_channel(track)
+    start_channel(ledger)
 
 
 @kernel
-def _restart(row: Any, track: Any, z: float, v: float, t: int, expected: float) -> None:
+def _restart(row: Any, track: Any, ledger: Any, z: float, v: float, t: int, expected: float) -> None:
     """Begin a new track where the old one was wrong, and say so."""
-    blame(track)
-    start(row, track, z, v, t)
+    blame(ledger)
+    start(row, track, ledger, z, v, t)
     track.resets += 1
-    track.reset_delta = z - expected
+    ledger.reset_delta = z - expected
 
 
 @kernel
-def _challenge(row: Any, track: Any, z: float, t: int) -> bool:
+def _challenge(row: Any, track: Any, ledger: Any, z: float, t: int) -> bool:
     """Note a gated sample; say whether it completes enough rejections that agree with each other to overrule the state."""
     if track.rivals > 0:
-        dt = (t - track.rival_t) * 1e-9
+        dt = (t - ledger.rival_t) * 1e-9
         if dt <= 0.0:
             return False
-        moved = nearest(z, track.rival_p, row.modulus) - track.rival_p
+        moved = nearest(z, ledger.rival_p, row.modulus) - ledger.rival_p
         noise = 6.0 * math.sqrt(row.r)
         v = moved / dt
         agrees = dt * 1e9 < RESTART_NS and abs(moved) <= row.top_speed * dt + noise
         if agrees and track.rivals > 1:
-            agrees = abs(v - track.rival_v) * dt <= row.top_acceleration * dt * dt + 4.0 * noise
+            agrees = abs(v - ledger.rival_v) * dt <= row.top_acceleration * dt * dt + 4.0 * noise
         if agrees:
-            track.rival_t, track.rival_p, track.rival_v = t, z, v
+            ledger.rival_t, ledger.rival_p, ledger.rival_v = t, z, v
             track.rivals += 1
             return bool(track.rivals >= RIVALS)
-    track.rival_t, track.rival_p, track.rival_v = t, z, 0.0
+    ledger.rival_t, ledger.rival_p, ledger.rival_v = t, z, 0.0
     track.rivals = 1
     return False
 
 
-@kernel
-def advance(  # noqa: PLR0911  (one per answer)
-    row: Any, track: Any, model: tuple[float, ...], T: float, t: int, z: float, rate: float, sigma: float, gate: float
-) -> tuple[int, float]:
-    """Use one sample, `T` after the newest one used [s]; return its verdict and normalised innovation squared."""
+@inlined
+def gate_sample(
+    row: Any, track: Any, ledger: Any, model: tuple[float, ...], T: float, t: int, z: float, sigma: float, gate: float
+) -> tuple[int, float, float, float, float]:
+    """Predict one joint by `T` [s] and compare the sample with that.
+
+    Returns:
+        The verdict, the normalised innovation squared, the position in the state's own turn, the predicted one, and the variance
+        of stamps as it was known; that is negative where nothing is left to do, because a new track began or the sample was
+        refused.
+    """
     if track.t_ns == NO_STAMP:
-        start(row, track, z, 0.0, t)
-        return ACCEPTED, math.nan
-    if t < track.t_ns or t - track.t_ns > RESTART_NS:  # the first sample of an epoch
-        start(row, track, nearest(z, track.x[P + WIDEST], row.modulus), 0.0, t)
-        return ACCEPTED, math.nan
-    p, v, pp, vv = foresee(track, WIDEST, model, T)
-    if not pp <= WORST_RATIO * row.r:
-        start(row, track, nearest(z, track.x[P + WIDEST], row.modulus), 0.0, t)
-        return ACCEPTED, math.nan
+        start(row, track, ledger, z, 0.0, t)
+        return ACCEPTED, math.nan, z, z, DONE
+    p, v, pp, vv = foresee(row, track, WIDEST, model, T)
+    old = t < track.t_ns or t - track.t_ns > RESTART_NS  # the first sample of an epoch
+    if old or not pp <= WORST_RATIO * row.r:
+        z = nearest(z, track.x[P + WIDEST], row.modulus)
+        start(row, track, ledger, z, 0.0, t)
+        return ACCEPTED, math.nan, z, z, DONE
     z = nearest(z, p, row.modulus)
     y = z - p
     # A stamp that is off by dt puts the sample off by v dt.
     known = stamp_variance(row, track)
     s = pp + row.r + (v * v + vv) * (max(row.gate_stamp_var, GATE * min(known, row.gate_stamp_var)) + sigma * sigma)
     if not y * y <= gate * s:
-        if _challenge(row, track, z, t):
-            _restart(row, track, z, track.rival_v, t, p)
-            return RESET, y * y / s
-        return GATED, y * y / s
-    stamp_var = row.stamp_var + CAUTION * max(known - SURE * row.stamp_var, 0.0) + sigma * sigma
-    p, v, pp, vv = foresee(track, track.best, model, T)
+        if _challenge(row, track, ledger, z, t):
+            _restart(row, track, ledger, z, ledger.rival_v, t, p)
+            return RESET, y * y / s, z, p, DONE
+        return GATED, y * y / s, z, p, DONE
+    p, v, pp, vv = foresee(row, track, track.best, model, T)
     innovation = z - p
     nis = innovation * innovation / (pp + row.r + (v * v + vv) * (known + sigma * sigma))
+    return ACCEPTED, nis, z, p, known
+
+
+@inlined
+def update(
+    row: Any, track: Any, ledger: Any, model: tuple[float, ...], T: float, t: int, z: float, p: float, known: float, sigma: float
+) -> bool:
+    """Update every lane with a sample that was predicted as `p`; say whether it began a new track instead."""
+    stamp_var = row.stamp_var + CAUTION * max(known - SURE * row.stamp_var, 0.0) + sigma * sigma
     update_lanes(row, track, model, T, z, stamp_var)
     if not abs(track.x[V + WIDEST]) <= row.top_speed:  # a wrapped joint seen whole turns apart would spin ever faster
-        _restart(row, track, z, 0.0, t, p)
-        return RESET, nis
-    watch_stamps(row, track, z, T, known, sigma)
+        _restart(row, track, ledger, z, 0.0, t, p)
+        return True
+    return False
+
+
+@inlined
+def watch(row: Any, track: Any, ledger: Any, T: float, t: int, z: float, rate: float) -> None:
+    """Learn from a sample that was just used, beyond the jitter of stamps: the velocity channel, the best model, rest."""
     track.t_ns = t
     track.rivals = 0
     if row.velocity_var > 0.0:
-        integrate(track, rate, T)
-        if track.channel == USED and abs(rate) <= row.top_speed:
+        integrate(ledger, rate, T)
+        if ledger.channel == USED and abs(rate) <= row.top_speed:
             update_rates(track, rate, row.velocity_var)
     if due(track, t):
-        audit(row, track, z - track.then_z, (t - track.then_ns) * 1e-9)
-        judge(row, track, z, t)
+        audit(row, ledger, z - ledger.then_z, (t - track.then_ns) * 1e-9)
+        judge(row, track, ledger, z, t)
     was_still = track.still
     watch_rest(row, track, z, t, T)
     if was_still == 1 and track.still == 0:
         reconsider(row, track)
     guard(row, track, z, T)
-    return ACCEPTED, nis
 
 
 @kernel
-def advance_alone(row: Any, track: Any, sample: Any, gate: float) -> tuple[int, float]:
-    """Use one recorded sample, with a model computed for it alone."""
+def advance(row: Any, track: Any, ledger: Any, sample: Any, gate: float) -> tuple[int, float]:
+    """Use one recorded sample, all stages in turn; return its verdict and normalised innovation squared."""
+    t, sigma = sample.t_ns, sample.sigma
     T = 0.0
-    if track.t_ns != NO_STAMP and 0 <= sample.t_ns - track.t_ns <= RESTART_NS:
-        T = (sample.t_ns - track.t_ns) * 1e-9
-    return advance(row, track, transition(T, row.alpha), T, sample.t_ns, sample.z, sample.rate, sample.sigma, gate)
+    if track.t_ns != NO_STAMP and 0 <= t - track.t_ns <= RESTART_NS:
+        T = (t - track.t_ns) * 1e-9
+    model = transition(T, row.alpha)
+    verdict, nis, z, p, known = gate_sample(row, track, ledger, model, T, t, sample.z, sigma, gate)
+    if known >= 0.0:
+        if update(row, track, ledger, model, T, t, z, p, known, sigma):
+            return RESET, nis
+        watch_stamps(row, track, z, T, known, sigma)
+        watch(row, track, ledger, T, t, z, sample.rate)
+    return verdict, nis
 
 
-@kernel
-def summarise(track: Any, shown: Any) -> None:
+@inlined
+def summarise(row: Any, track: Any, shown: Any) -> None:
     """Copy what is shown to where the prediction of all joints reads it in one sweep."""
     x, k = track.x, track.shown
     shown.t_ns = track.t_ns
     shown.p, shown.v, shown.a = x[P + k], x[V + k], x[A + k]
     shown.pp, shown.pv, shown.pa = x[PP + k], x[PV + k], x[PA + k]
     shown.vv, shown.va, shown.aa = x[VV + k], x[VA + k], x[AA + k]
-    shown.q = x[Q + k]
+    shown.q = density(row, k)
     if track.still == 1:
         shown.p, shown.v, shown.a = track.slow, 0.0, 0.0

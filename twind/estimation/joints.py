@@ -9,7 +9,19 @@ import numpy as np
 
 from twind.estimation.chi_square import chi_square_quantile
 from twind.estimation.joint_kernels import ingest_joints, predict_joints
-from twind.estimation.joint_records import BLOCK, JOINT_ROW, LANE_STEP, LANES, SAMPLE, SHOWN, TRACK, Q, aligned
+from twind.estimation.joint_records import (
+    ARRIVAL,
+    BLOCK,
+    LANES,
+    LEDGER,
+    SAMPLE,
+    SETTINGS,
+    SHOWN,
+    STEPS,
+    TASK,
+    TRACK,
+    aligned,
+)
 from twind.estimation.joint_stamps import MOST
 from twind.model.time import NO_STAMP
 
@@ -24,6 +36,7 @@ _TOP_SPEED = 100.0  # rad/s or m/s that no joint exceeds, unless its declared li
 _TOP_ACCELERATION = 2000.0  # rad/s^2 or m/s^2 that mutually consistent samples may show
 _SLOW = 5.0  # rad/s or m/s: a declared velocity limit below it suggests a smoother model at first
 _FIRST_LANE, _FIRST_SLOW_LANE = LANES - 3, LANES - 5
+_SIDE_BY_SIDE = 16  # joints of a message that a kernel works on at a time
 _BAD_STAMPS = 10.0  # times their sigma that stamps may be off before samples are refused, where models adapt
 
 
@@ -59,14 +72,20 @@ class JointBank:
         self._gate = chi_square_quantile(gate, 1)
         self._coast_ns = coast_ns
         self._lag_ns = lag_ns
-        self._rows = aligned((n_joints,), JOINT_ROW)
+        self._rows = np.zeros(n_joints, SETTINGS)
+        self._kinds = aligned((1,), SETTINGS)
+        self._sorted = False
+        self._arrivals = aligned((n_joints,), ARRIVAL)
         self._tracks = aligned((n_joints,), TRACK)
         self._tracks["t_ns"] = NO_STAMP
         self._shown = aligned((n_joints,), SHOWN)
         self._shown["t_ns"] = NO_STAMP
-        self._tracks["last_rate"] = math.nan
+        self._ledgers = aligned((n_joints,), LEDGER)
+        self._ledgers["last_rate"] = math.nan
         self._rings = np.zeros((history, n_joints), SAMPLE)
         self._bases = aligned((history // BLOCK, n_joints), TRACK)
+        self._ledger_bases = aligned((history // BLOCK, n_joints), LEDGER)
+        self._tasks = aligned((_SIDE_BY_SIDE,), TASK)
         self._layout_start = np.zeros(1, np.int64)
         self._layout_rows = np.zeros(0, np.int64)
         self.configure(slice(None))
@@ -111,11 +130,8 @@ class JointBank:
         selected = self._rows[rows]
         selected["r"] = np.square(position_std)
         adaptive = np.broadcast_to(np.asarray(adapt, np.bool_), selected.shape)
-        steps = np.where(adaptive[..., None], LANE_STEP ** np.arange(1.0 - LANES, 1.0), 1.0)
-        density = np.broadcast_to(np.square(jerk_noise), selected.shape)[..., None] * steps
-        self._tracks["x"][rows, Q : Q + LANES] = density
-        if selected["samples"].any():  # states to go back to exist
-            self._bases["x"][:, rows, Q : Q + LANES] = density
+        selected["q_same"] = np.where(adaptive, 0.0, np.square(jerk_noise))
+        selected["q_top"] = np.where(adaptive, np.square(jerk_noise), 0.0)
         selected["alpha"] = {"singer": 1.0 / np.asarray(tau_s, np.float64), "ca": 0.0, "cv": math.inf}[model]
         selected["stamp_var"] = np.square(stamp_std_s)
         selected["most_stamp_var"] = selected["stamp_var"] * np.where(adaptive, MOST, 1.0)
@@ -132,6 +148,15 @@ class JointBank:
         self._shown["rest"][rows] = rest
         self._shown["alpha"][rows] = selected["alpha"]
         self._rows[rows] = selected
+        self._sorted = False
+
+    def _sort_kinds(self) -> None:
+        """Give every joint the number of its settings among those that differ."""
+        found, first, kind = np.unique(self._rows.view(f"V{SETTINGS.itemsize}"), return_index=True, return_inverse=True)
+        self._kinds = aligned((len(found),), SETTINGS)
+        self._kinds[:] = self._rows[first]
+        self._arrivals["kind"] = kind.reshape(-1)
+        self._sorted = True
 
     def add_layout(self, indices: Sequence[int]) -> int:
         """Register the joint rows that one kind of message is about, in its order; -1 passes an entry over.
@@ -185,8 +210,11 @@ class JointBank:
             raise ValueError(f"not every column has {n} entries, one per message")
         if rates.size and rates.shape[0] < values.shape[0]:
             raise ValueError(f"{rates.shape[0]} velocities for {values.shape[0]} positions")
+        if not self._sorted:
+            self._sort_kinds()
         if not ingest_joints(
-            self._rows, self._tracks, self._shown, self._rings, self._bases, self._layout_start, self._layout_rows, layout,
+            self._kinds, self._arrivals, self._tracks, self._ledgers, self._shown, self._rings, self._bases,
+            self._ledger_bases, self._tasks, self._layout_start, self._layout_rows, layout,
             t_ns, sigma_t, skip, offset, values, rates, self._gate, self._lag_ns, verdict, nis,
         ):  # fmt: skip
             raise ValueError(f"offsets up to {offset[-1]} do not ascend, or exceed the columns ({values.shape[0]} entries)")
@@ -224,12 +252,12 @@ class JointBank:
     @property
     def live_ns(self) -> NDArray[np.int64]:
         """(n_joints,) stamp of the newest sample that tells of the present [ns]: where a source is frozen, when it froze."""
-        return np.where(self._rows["frozen"] == 1, self._rows["same_ns"], self._tracks["t_ns"])
+        return np.where(self._arrivals["frozen"] == 1, self._arrivals["same_ns"], self._tracks["t_ns"])
 
     @property
     def frozen(self) -> NDArray[np.int64]:
         """(n_joints,) 1 where the source repeats the same numbers although it was moving. A view: copy what you keep."""
-        return self._rows["frozen"]
+        return self._arrivals["frozen"]
 
     @property
     def still(self) -> NDArray[np.int64]:
@@ -239,23 +267,23 @@ class JointBank:
     @property
     def channels(self) -> NDArray[np.int64]:
         """(n_joints,) state of the velocity channel: 0 off, 1 on probation, 2 used, 3 disabled. A view: copy what you keep."""
-        return self._tracks["channel"]
+        return self._ledgers["channel"]
 
     @property
     def model(self) -> NDArray[np.float64]:
         """(n_joints,) jerk noise of the model that is shown [rad/s^3/sqrt(Hz) or m/...]."""
-        density: NDArray[np.float64] = np.take_along_axis(self._tracks["x"], Q + self._tracks["shown"][:, None], axis=1)
-        return np.sqrt(density[:, 0])
+        density: NDArray[np.float64] = self._rows["q_same"] + self._rows["q_top"] * STEPS[self._tracks["shown"]]
+        return np.sqrt(density)
 
     @property
     def reset_delta(self) -> NDArray[np.float64]:
         """(n_joints,) how far the newest reset moved each joint [rad or m]. A view: copy what you keep."""
-        return self._tracks["reset_delta"]
+        return self._ledgers["reset_delta"]
 
     @property
     def resets(self) -> NDArray[np.int64]:
         """(n_joints,) how often each joint was re-initialised after consistent rejections. A view: copy what you keep."""
-        return self._rows["resets"]
+        return self._arrivals["resets"]
 
     def warm_up(self) -> None:
         """Compile every kernel this bank uses, without touching its state."""

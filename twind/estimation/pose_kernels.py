@@ -153,6 +153,7 @@ def _use_pose(
     s: Any,
     c: Any,
     t: int,
+    tag: int,
     sigma_t: float,
     p: Vector,
     q: Quaternion,
@@ -179,29 +180,31 @@ def _use_pose(
     nis_position, nis_rotation = _position_nis(s, p, rp, qp, late, T), quadratic(P, 0, r, y)
     nis = nis_position + nis_rotation
     since = (t - s.pose_ns) * 1e-9
+    silent = since > SILENCE_S and since > SILENCE_INTERVALS * s.interval
     believed = nis_position <= gate and nis_rotation <= gate
-    if believed:
-        s.doubted = 0
-        if since > SILENCE_S and since > SILENCE_INTERVALS * s.interval and nis_position > MEDIAN:
-            # After a silence the gate is so wide that it tells nothing: used, but easily overruled by the next.
-            s.doubted, s.doubt_ns = 1, s.t_ns
-            for i in range(3):
-                s.doubt_p[i], s.doubt_v[i], s.doubt_w[i] = s.p[i], s.v[i], s.w[i]
-            s.doubt_miss = _miss(s, p, t)
-    else:
+    if not believed:
         # A body that starts to move outruns the noise that its past chose: more noise may explain the pose.
         boost = process_noise.STEP if s.refused == 0 else process_noise.STEP * process_noise.STEP
         qp, qr = qp * boost, qr * boost
         propagate(P, s.P, s.w, qr, T, work)
         believed = _position_nis(s, p, rp, qp, late, T) <= gate and quadratic(P, 0, r, y) <= gate
+    if believed:
+        s.doubted = 0
+        if silent and nis_position > MEDIAN:
+            # After a silence the gate is so wide that it tells nothing: used, but easily overruled by the next.
+            s.doubted, s.doubt_ns, s.doubt_tag = 1, s.t_ns, tag
+            for i in range(3):
+                s.doubt_p[i], s.doubt_v[i], s.doubt_w[i] = s.p[i], s.v[i], s.w[i]
+            s.doubt_miss = _miss(s, p, t)
     if not believed:
         if s.doubted and (_confirmed(s, p, rp, t) or _miss(s, p, t) < s.doubt_miss):
             v, w = (s.doubt_v[0], s.doubt_v[1], s.doubt_v[2]), (s.doubt_w[0], s.doubt_w[1], s.doubt_w[2])
             s.doubt_miss = _miss(s, p, t)
-            reset_track(s, c, p, q, v, w, rp, rq, t)
+            s.overruled += 1  # it is the doubted pose that was wrong: this one corrects it, and nothing begins anew
+            start_track(s, c, p, q, v, w, rp, rq, t)
             for i in range(3):  # it moves about as before: were the velocity free, the gate would let the next outlier in
                 s.vv[i], s.P[3 + i, 3 + i] = KEPT_SPEED * KEPT_SPEED, KEPT_RATE * KEPT_RATE
-            return _RESET, nis
+            return _ACCEPTED, math.nan
         if challenge(s, p, q, rp, rq, t):
             agree = s.rivals >= RIVALS
             v = (s.rival_v[0], s.rival_v[1], s.rival_v[2]) if agree else (0.0, 0.0, 0.0)
@@ -402,7 +405,7 @@ def use_sample(
             still = (0.0, 0.0, 0.0)
             start_track(s, c, a, q, still, still, ra, rb, t)
             return _ACCEPTED, math.nan
-        return _use_pose(s, c, t, sigma_t, a, q, ra, rb, gate, work, P, dx, K)
+        return _use_pose(s, c, t, sample.tag, sigma_t, a, q, ra, rb, gate, work, P, dx, K)
     if s.posed == 0 and sample.channel == _IMU:
         return _ACCEPTED, track_attitude(s, t, a, b)
     if s.posed == 0 or s.t_ns == NO_STAMP or t - s.t_ns > RESTART_NS:

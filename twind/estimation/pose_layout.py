@@ -38,7 +38,8 @@ STATE_ROW = np.dtype(
         ("rival_v", "f8", (3,)), ("rival_w", "f8", (3,)),
         ("rivals", "i8"), ("refused", "i8"),  # how many of them; how many poses were refused in a row
         # A pose after a silence is doubted until the next agrees: where the body was before it, and how far it went from there.
-        ("doubted", "i8"), ("doubt_ns", "i8"), ("doubt_miss", "f8"),
+        ("doubted", "i8"), ("doubt_ns", "i8"), ("doubt_miss", "f8"), ("doubt_tag", "i8"),
+        ("overruled", "i8"),  # how many doubted poses the next one showed to be wrong
         ("doubt_p", "f8", (3,)), ("doubt_v", "f8", (3,)), ("doubt_w", "f8", (3,)),
         ("twist_doubt", "f8"), ("twist_off", "i8"),  # share of velocities that contradict the poses; whether they are left out
         # Attitude from the IMU alone; see `imu_attitude`.
@@ -53,7 +54,7 @@ STATE_ROW = np.dtype(
 
 SAMPLE_ROW = np.dtype(
     [
-        ("t_ns", "i8"), ("channel", "i8"), ("sigma_t", "f8"),
+        ("t_ns", "i8"), ("channel", "i8"), ("tag", "i8"), ("sigma_t", "f8"),
         ("linear", "f8", (3,)), ("angular", "f8", (4,)),
         ("linear_var", "f8", (3,)), ("angular_var", "f8", (3,)),
     ],

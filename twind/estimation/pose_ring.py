@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+MOST_VAR = 1e4  # m^2, m^2/s^2, rad^2/s^2: more than a hundred of them is no measurement
+MOST_TURN_VAR = 10.0  # rad^2: a whole turn either way says nothing
 LARGEST = 1e9  # m; beyond it a number is no measurement
 STRIDE = 4  # slots per kept state
 BEHIND, BEHIND_NS = 10, 500_000_000  # ascending samples from before the lag, over so long: time itself was set back
@@ -40,9 +42,9 @@ _POSE, _TWIST_BODY, _TWIST_WORLD, _IMU = (
 
 
 @kernel
-def _stated(variance: float, default: float) -> float:
-    """Honour a variance that the message states when it can be one."""
-    return variance if 1e-12 <= variance <= 1e6 else default
+def _stated(variance: float, default: float, most: float) -> float:
+    """Honour a variance that the message states when it can be one: drivers write 1e6 where they do not know."""
+    return variance if 1e-12 <= variance <= most else default
 
 
 @kernel
@@ -66,6 +68,7 @@ def _write(
     c: Any,
     t: int,
     channel: int,
+    tag: int,
     sigma_t: float,
     linear: NDArray[np.float64],
     angular: NDArray[np.float64],
@@ -73,7 +76,7 @@ def _write(
     angular_var: NDArray[np.float64],
 ) -> None:
     """Put one sample into the ring, with the variances that will be used."""
-    sample.t_ns, sample.channel = t, channel
+    sample.t_ns, sample.channel, sample.tag = t, channel, tag
     sample.sigma_t = min(sigma_t, 1e3) if sigma_t > 0.0 else 0.0
     first, second = c.r_position, c.r_rotation
     if channel == _POSE:
@@ -86,8 +89,8 @@ def _write(
             sample.angular[i] = angular[i]
     for i in range(3):
         sample.linear[i] = linear[i]
-        sample.linear_var[i] = _stated(linear_var[i], first)
-        sample.angular_var[i] = _stated(angular_var[i], second)
+        sample.linear_var[i] = _stated(linear_var[i], first, MOST_VAR)
+        sample.angular_var[i] = _stated(angular_var[i], second, MOST_TURN_VAR if channel == _POSE else MOST_VAR)
 
 
 @kernel
@@ -111,6 +114,7 @@ def ingest_samples(
     lag_ns: int,
     index: NDArray[np.int32],
     channel: NDArray[np.uint8],
+    tag: NDArray[np.int32],
     t_ns: NDArray[np.int64],
     sigma_t: NDArray[np.float64],
     skip: NDArray[np.uint8],
@@ -128,6 +132,7 @@ def ingest_samples(
     K15: NDArray[np.float64],
     verdict: NDArray[np.uint8],
     nis: NDArray[np.float64],
+    overruled: NDArray[np.int32],
 ) -> None:
     """Use M samples in order of arrival; see `PoseBank.ingest` for the columns."""
     size = samples.shape[1]
@@ -142,6 +147,7 @@ def ingest_samples(
             prefetch(samples[after], free)
             prefetch(samples[after], free - 1 if free > 0 else size - 1)
         nis[m] = math.nan
+        overruled[m] = -1
         verdict[m] = skip[m]
         if skip[m] != _ACCEPTED:
             continue
@@ -179,7 +185,7 @@ def ingest_samples(
                     verdict[m] = _TOO_OLD
                     continue
         c.behind = 0
-        before = states[n].resets
+        before, overruled_before = states[n].resets, states[n].overruled
         if verdict[m] == _RESET:  # the past that follows is another one; what was learned of the body stays
             if kind == _POSE:
                 note_delta(states[n], linear[m], normalised((angular[m, 0], angular[m, 1], angular[m, 2], angular[m, 3])))
@@ -193,7 +199,16 @@ def ingest_samples(
         for k in range(c.count, place, -1):
             samples[n, (c.head + k) % size] = samples[n, (c.head + k - 1) % size]
         _write(
-            samples[n, (c.head + place) % size], c, t, kind, sigma_t[m], linear[m], angular[m], linear_var[m], angular_var[m]
+            samples[n, (c.head + place) % size],
+            c,
+            t,
+            kind,
+            tag[m],
+            sigma_t[m],
+            linear[m],
+            angular[m],
+            linear_var[m],
+            angular_var[m],
         )
         first = place - place % STRIDE if place < c.count else place
         kept = ((c.head + first) % size + size - STRIDE) % size // STRIDE  # where the state before the first is
@@ -222,3 +237,5 @@ def ingest_samples(
                     driven_snapshots[n, slot // STRIDE] = driven[n]
         if states[n].resets > before:
             c.resets += states[n].resets - before
+        if states[n].overruled > overruled_before:
+            overruled[m] = states[n].doubt_tag

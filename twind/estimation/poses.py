@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+_NO_TAGS = np.empty(0, np.int32)
+
+
 class PoseBank:
     """Filters of `n_bodies` bodies.
 
@@ -120,7 +123,8 @@ class PoseBank:
         verdict: NDArray[np.uint8],
         nis: NDArray[np.float64],
         channel: NDArray[np.uint8] | None = None,
-    ) -> None:
+        tag: NDArray[np.int32] | None = None,
+    ) -> NDArray[np.int32]:
         """Use M samples, in order of arrival, which need not be the order of their stamps.
 
         What the columns hold depends on the channel of the sample:
@@ -147,15 +151,22 @@ class PoseBank:
             nis: (M,) out: normalised innovation squared, 6 degrees of freedom (3 for an IMU); NaN where there was nothing to
                 compare with.
             channel: (M,) `Channel` of each; all poses when absent.
+            tag: (M,) what the caller knows each by, such as the stream it came on, not negative; 0 when absent.
+
+        Returns:
+            (M,) tag of the earlier pose, used after a silence, that each sample showed to be wrong; -1 where there is none.
+            That pose was `ACCEPTED`; now it counts as `GATED`.
 
         Raises:
             ValueError: The columns differ in length, or a row is not one of the bank's.
         """
         n = row.shape[0]
         if n == 0:
-            return
+            return _NO_TAGS
+        tag = np.zeros(n, np.int32) if tag is None else tag
+        overruled = np.empty(n, np.int32)
         channel = np.full(n, Channel.POSE, np.uint8) if channel is None else channel
-        if {len(column) for column in (t_ns, sigma_t, skip, linear, angular, linear_var, angular_var, channel)} != {n}:
+        if {len(column) for column in (t_ns, sigma_t, skip, linear, angular, linear_var, angular_var, channel, tag)} != {n}:
             raise ValueError(f"not every column has {n} entries, one per sample")
         widths = [column.shape[1:] for column in (linear, angular, linear_var, angular_var)]
         if min(verdict.shape[0], nis.shape[0]) < n or widths != [(3,), (4,), (3,), (3,)]:
@@ -164,9 +175,10 @@ class PoseBank:
             raise ValueError(f"a body is not a row of 0..{self.n_bodies - 1}")
         ingest_samples(
             self._settings, self._states, self._samples, self._snapshots, self._driven, self._driven_snapshots, self._lag_ns,
-            row, channel, t_ns, sigma_t, skip, linear, angular, linear_var, angular_var, self._gate, *self._work,
-            verdict, nis,
+            row, channel, tag, t_ns, sigma_t, skip, linear, angular, linear_var, angular_var, self._gate, *self._work,
+            verdict, nis, overruled,
         )  # fmt: skip
+        return overruled
 
     def predict(
         self,

@@ -36,14 +36,13 @@ TALLY_ROW = np.dtype(
     align=True,
 )  # fmt: skip
 
-_ACCEPTED, _RESET, _VERDICTS = int(Verdict.ACCEPTED), int(Verdict.RESET), len(Verdict)
+_ACCEPTED, _GATED, _RESET, _VERDICTS = int(Verdict.ACCEPTED), int(Verdict.GATED), int(Verdict.RESET), len(Verdict)
 _NO_OFFSETS, _NO_CHANNELS = np.empty(0, np.int64), np.empty(0, np.uint8)
 
 
 @kernel
 def count_outcomes(
     rows: NDArray[Any],
-    messages: NDArray[np.int64],
     stream: NDArray[np.int32],
     offset: NDArray[np.int64],
     channel: NDArray[np.uint8],
@@ -54,7 +53,6 @@ def count_outcomes(
     resets = 0
     for m in range(stream.shape[0]):
         s = stream[m]
-        messages[s] += 1
         begin, end = (offset[m], offset[m + 1]) if offset.shape[0] > 0 else (m, m + 1)
         row = rows[channel[m] if channel.shape[0] > 0 else 0, s]
         for k in range(begin, end):
@@ -119,7 +117,7 @@ class Tally:
         offset: NDArray[np.int64] | None = None,
         channel: NDArray[np.uint8] | None = None,
     ) -> int:
-        """Count one batch of M messages with K samples in all; return how many samples re-initialised an estimate.
+        """Count the samples of one batch, M lots of K samples in all; return how many samples re-initialised an estimate.
 
         Args:
             stream: (M,) row of each message's stream.
@@ -130,11 +128,22 @@ class Tally:
         """
         offset = _NO_OFFSETS if offset is None else offset
         channel = _NO_CHANNELS if channel is None else channel
-        return int(count_outcomes(self._rows, self._messages, stream, offset, channel, verdicts, nis))
+        return int(count_outcomes(self._rows, stream, offset, channel, verdicts, nis))
+
+    def add_messages(self, stream: NDArray[np.int32]) -> None:
+        """Count one decoded message of each of these streams."""
+        np.add.at(self._messages, stream, 1)
+
+    def withdraw(self, channel: int, stream: NDArray[np.int32]) -> None:
+        """Count one sample of each of these streams as `GATED` that was `ACCEPTED`: a later one showed it to be wrong."""
+        verdicts = self._rows["verdicts"][channel]
+        for row in stream:  # one now and then
+            verdicts[row, _ACCEPTED] -= 1
+            verdicts[row, _GATED] += 1
 
     @property
     def messages(self) -> NDArray[np.int64]:
-        """(n_streams,) messages that were decoded; each body of a packed one counts. A view: copy what you keep."""
+        """(n_streams,) messages that were decoded, whatever number of samples each held. A view: copy what you keep."""
         return self._messages
 
     def used(self, begin: int, end: int) -> list[list[bool]]:

@@ -114,6 +114,19 @@ class ImuSample(msgspec.Struct, gc=False):
     sequence: int = NO_SEQUENCE
 
 
+class ClockSample(msgspec.Struct, gc=False):
+    """What a device says of its clock, measured both ways."""
+
+    stamp_ns: int
+    """Device's clock when it was measured [ns]; `NO_STAMP` when it does not say."""
+    offset_ns: int
+    """Daemon's clock less the device's [ns]."""
+    error_ns: float
+    """Bound on the error of that [ns]."""
+    topics: tuple[str, ...] | None
+    """Topics whose stamps that clock makes; None for all that are about the entity, of the same source."""
+
+
 class PackedJoints(msgspec.Struct, gc=False):
     """Positions of J joints of one robot at N instants."""
 

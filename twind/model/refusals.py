@@ -31,6 +31,8 @@ class Refusal(enum.StrEnum):
     """The time stamp cannot be read, or lies outside the years 1970 to 2262 that int64 nanoseconds hold."""
     BAD_QUATERNION = "bad_quaternion"
     """The orientation has no direction (norm near zero)."""
+    BAD_CLOCK = "bad_clock"
+    """What a device says of its clock cannot be: its messages would have arrived before they were sent."""
     TOO_MANY_TOPICS = "too_many_topics"
     """More topics lead to entities of the stage than the daemon keeps clocks for."""
     NO_ROUTE = "no_route"

@@ -102,6 +102,8 @@ class Joint:
     mimic: Mimic | None = None
     rest: float = 0.0
     """Position in the asset as authored [rad or m]; shown until the first sample arrives."""
+    label: str = ""
+    """Another name that messages may use: the display name, which converters set where they had to change a name."""
     axis_name: str = ""
     """Which axis of a ball or D6 joint this is, `transX` to `rotZ` of its own frame; empty where the joint's type says it."""
     hints: JointHints = JointHints()

@@ -8,6 +8,7 @@ from twind.model.errors import RefusedInput
 from twind.model.refusals import Refusal
 from twind.model.time import ms_to_ns
 from twind.runtime.body_bindings import BodyBinding, body_binding
+from twind.runtime.clock_binding import ClockBinding
 from twind.runtime.joint_layouts import JointLayouts
 from twind.runtime.packed_binding import PackedBinding
 
@@ -53,7 +54,7 @@ class JointBinding:
         return layout
 
 
-Binding = JointBinding | BodyBinding | PackedBinding
+Binding = JointBinding | BodyBinding | PackedBinding | ClockBinding
 
 
 def bindings_of(name: str, source: SourceSettings, registry: Registry, topology: Topology, rows: RowAllocator) -> Bindings:
@@ -142,6 +143,9 @@ class Bindings:
                 max_bytes=route.max_bytes,
                 decode=codec.decode,
             )
+        if codec.kind == "clock":
+            stream = self._stream(topic, index, route)
+            return ClockBinding(index, codec, stream=stream, max_bytes=route.max_bytes, rows=self._rows)
         return body_binding(index, codec, stream=self._stream(topic, index, route), max_bytes=route.max_bytes)
 
     def _joint_layouts(self, robot: int) -> JointLayouts:

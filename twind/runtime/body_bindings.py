@@ -38,6 +38,7 @@ class BodyBinding:
             RefusedInput: It cannot be used; nothing was appended.
         """
         self._append(bodies, self.stream, receive_ns, self.entity, self._decode(payload))
+        bodies.messages.append(self.stream)
 
 
 def body_binding(

@@ -69,6 +69,11 @@ class JointColumns:
         """Return how many messages there are."""
         return len(self.stream) + len(self.packed)
 
+    @property
+    def messages(self) -> list[int]:
+        """Clock row of the stream of each message, packed ones once."""
+        return self.stream + [stream for stream, _, _, _ in self.packed] if self.packed else self.stream
+
     def arrays(self) -> JointArrays:
         """Make the arrays of it all. Packed messages come last: each of their instants is a message."""
         values = len(self.position)
@@ -103,6 +108,8 @@ class BodyColumns:
     """(M, 4) quaternion (w, x, y, z) as sent, or [rad/s] and an unused number."""
     linear_var: list[Sequence[float]] = field(default_factory=list)
     """(M, 3) variances of `linear`; NaN where the message states none."""
+    messages: list[int] = field(default_factory=list)
+    """Clock row of the stream of each message, which may hold several samples."""
     angular_var: list[Sequence[float]] = field(default_factory=list)
     """(M, 3) variances of the rotation or of the rate; NaN where the message states none."""
 

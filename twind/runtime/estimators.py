@@ -13,6 +13,7 @@ from twind.estimation import ClockBank, JointBank, PoseBank, Tally
 from twind.estimation.tally import CHANNELS
 from twind.model.errors import RefusedInput
 from twind.model.estimates import Verdict
+from twind.model.messages import Channel
 from twind.model.refusals import Refusal
 from twind.model.time import NO_STAMP, ms_to_ns, s_to_ns
 from twind.model.topology import JointKind
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twind.config.settings import EstimationSettings, JointNoise
+    from twind.model.messages import ClockSample
     from twind.model.topology import Joint, Topology
     from twind.runtime.columns import BodyColumns, JointColumns
 
@@ -38,6 +40,8 @@ _CHANGES = np.isin(np.arange(256), (Verdict.ACCEPTED, Verdict.RESET))
 """Whether each verdict changes an estimate: a table, as asking for each batch would cost more than its filters do."""
 
 
+_SIGMA_OF_BOUND = 3.0**-0.5
+"""Of an error that lies anywhere within its bound."""
 _COUNTED_AS = np.array([CHANNELS.index(name) for name in ("pose", "twist", "world_twist", "imu")], np.uint8)
 """What each `twind.model.messages.Channel` of a body is counted as."""
 
@@ -77,6 +81,16 @@ class Outcome:
     samples: Samples | None = None
     resets: int = 0
     """Samples that re-initialised an estimate."""
+    withdrawn: int = 0
+    """Poses that were used after a silence, in this batch or an earlier one, and that the next of the same stream showed to be
+    wrong: counted as accepted then, as gated from now on."""
+
+    def counts(self) -> Ints:
+        """Return by how much the number of samples of each `Verdict` changed."""
+        counts = np.bincount(self.verdicts, minlength=len(Verdict))[: len(Verdict)]  # without joints that were passed over
+        counts[Verdict.ACCEPTED] -= self.withdrawn  # never below zero: what shows one to be wrong is accepted itself
+        counts[Verdict.GATED] += self.withdrawn
+        return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +119,10 @@ class Estimators:
         self._max_streams = max(_MIN_STREAMS, _STREAMS_PER_ENTITY * self._n_entities)
         self.streams: list[Stream] = []
         """What each row of the clocks and of the tally stands for."""
+        self._rows_about: dict[tuple[str, str], list[int]] = {}
+        """Streams of a source that are about an entity."""
+        self._measured: dict[tuple[str, str], ClockSample] = {}
+        """What was last said of the clock of an entity, by source."""
         self.tally = Tally(self._max_streams)
         self.clocks = ClockBank(
             self._max_streams,
@@ -202,8 +220,39 @@ class Estimators:
             )
         row = len(self.streams)
         self.clocks.configure(row, latency_floor_ns=latency_floor_ns, period_ns=period_ns)
-        self.streams.append(Stream(source, topic, "" if entity < 0 else self.topology.entities[entity].id))
+        stream = Stream(source, topic, "" if entity < 0 else self.topology.entities[entity].id)
+        self.streams.append(stream)
+        self._rows_about.setdefault((source, stream.entity), []).append(row)
+        known = self._measured.get((source, stream.entity))
+        if known is not None:  # such as a retained message, which comes before the first sample
+            self.clocks.set_two_way(row, known.offset_ns, known.error_ns * _SIGMA_OF_BOUND, at_ns=known.stamp_ns)
         return row
+
+    def measured_both_ways(self, stream: int, sample: ClockSample) -> None:
+        """Take in what one stream says of the clock of its entity, for the stamps of other streams of the same source.
+
+        Args:
+            stream: Row of the stream that says it.
+            sample: What it says.
+
+        Raises:
+            RefusedInput: It contradicts when messages arrived.
+        """
+        said = self.streams[stream]
+        if sample.topics is None:
+            rows = self._rows_about[said.source, said.entity]
+        else:
+            rows = [
+                row for row, other in enumerate(self.streams) if other.source == said.source and other.topic in sample.topics
+            ]
+        std_ns = sample.error_ns * _SIGMA_OF_BOUND
+        believed = [self.clocks.set_two_way(row, sample.offset_ns, std_ns, at_ns=sample.stamp_ns) for row in rows]
+        if not all(believed):
+            said_s = f"{sample.offset_ns * 1e-9:.6f} s within {sample.error_ns * 1e-9:.6f} s"
+            raise RefusedInput(Refusal.BAD_CLOCK, f"an offset of {said_s} contradicts when messages came")
+        if sample.topics is None:
+            self._measured[said.source, said.entity] = sample
+        self.tally.add_messages(np.array([stream], np.int32))
 
     def new_layout(self, joints: Sequence[int]) -> int:
         """Return the id of an order of joint rows."""
@@ -212,6 +261,7 @@ class Estimators:
     def ingest_joints(self, columns: JointColumns) -> Outcome:
         """Update the joints from one batch of messages."""
         batch = columns.arrays()
+        self.tally.add_messages(np.array(columns.messages, np.int32))
         mapped, sigma, skip = self._map(batch.stream, batch.device_ns, batch.receive_ns, batch.number)
         verdicts = np.empty(len(batch.position), np.uint8)
         nis = np.empty(len(batch.position))
@@ -222,13 +272,14 @@ class Estimators:
 
     def ingest_bodies(self, columns: BodyColumns) -> Outcome:
         """Update the bodies from one batch of poses, velocities and inertial readings."""
+        self.tally.add_messages(np.array(columns.messages, np.int32))
         channel = np.array(columns.channel, np.uint8)
         stream, receive_ns = np.array(columns.stream, np.int32), np.array(columns.receive_ns, np.int64)
         device_ns, number = np.array(columns.device_ns, np.int64), np.array(columns.number, np.int64)
         mapped, sigma, skip = self._map(stream, device_ns, receive_ns, number)
         verdicts = np.empty(len(mapped), np.uint8)
         nis = np.empty(len(mapped))
-        self.poses.ingest(
+        overruled = self.poses.ingest(
             np.array(columns.entity, np.int32),
             mapped,
             sigma,
@@ -240,10 +291,15 @@ class Estimators:
             verdicts,
             nis,
             channel=channel,
+            tag=stream,
         )
         counted = _COUNTED_AS[channel]
         resets = self.tally.add(stream, verdicts, nis, channel=counted)
-        return Outcome(verdicts, mapped[_CHANGES[verdicts]], Samples(counted, stream, receive_ns, None), resets)
+        withdrawn = overruled[overruled == stream]  # counters of a stream must not fall for what another one says
+        if len(withdrawn):
+            self.tally.withdraw(_COUNTED_AS[Channel.POSE], withdrawn)
+        samples = Samples(counted, stream, receive_ns, None)
+        return Outcome(verdicts, mapped[_CHANGES[verdicts]], samples, resets, len(withdrawn))
 
     def _map(
         self, stream: NDArray[np.int32], device_ns: Ints, receive_ns: Ints, number: Ints | None

@@ -34,8 +34,8 @@ def stream_figures(estimators: Estimators, begin: int, end: int, *, recent: bool
     clocks, streams = estimators.clocks, estimators.streams[begin:end]
     if not streams:
         return []
-    offset_s, skew, jitter_s, steps, trusted = (
-        clocks.offset_s, clocks.skew, clocks.jitter_s, clocks.steps, clocks.trusted,
+    offset_s, skew, jitter_s, steps, trusted, two_ways, two_way_std_s = (
+        clocks.offset_s, clocks.skew, clocks.jitter_s, clocks.steps, clocks.trusted, clocks.two_ways, clocks.two_way_std_s,
     )  # fmt: skip
     found = []
     used = estimators.tally.used(begin, begin + len(streams))
@@ -54,6 +54,8 @@ def stream_figures(estimators: Estimators, begin: int, end: int, *, recent: bool
                     jitter_ms=float(jitter_s[row] * 1e3),
                     steps=int(steps[row]),
                     shares_the_daemons_clock=bool(trusted[row]),
+                    two_ways=int(two_ways[row]),
+                    two_way_std_ms=float(two_way_std_s[row] * 1e3),
                 ),
                 channels=channels,
             )

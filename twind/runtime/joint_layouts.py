@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from twind.model.errors import RefusedInput
@@ -10,6 +11,7 @@ from twind.model.refusals import Refusal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from twind.model.messages import ClockSample
     from twind.model.topology import Robot
 
 _MAX_LAYOUTS = 16
@@ -24,6 +26,9 @@ class RowAllocator(Protocol):
     ) -> int:
         """Return the row of a new stream's clock; raises RefusedInput when all are taken."""
 
+    def measured_both_ways(self, stream: int, sample: ClockSample) -> None:
+        """Take in what one stream says of the clock of its entity; raises RefusedInput when it cannot be."""
+
     def new_layout(self, joints: Sequence[int]) -> int:
         """Return the id of an order of joint rows."""
 
@@ -31,13 +36,18 @@ class RowAllocator(Protocol):
 class JointLayouts:
     """The orders of joints that one topic was seen to use."""
 
-    __slots__ = ("_joints", "_layouts", "_robot_id", "_rows", "_unnamed")
+    __slots__ = ("_joints", "_labels", "_layouts", "_robot_id", "_rows", "_unnamed")
 
     def __init__(self, robot: Robot, first_joint: int, *, rows: RowAllocator) -> None:
         self._robot_id = robot.id
         self._rows = rows
         self._layouts: dict[tuple[str, ...] | int, int] = {}
         self._joints = {joint.name: first_joint + i for i, joint in enumerate(robot.joints) if joint.movable}
+        self._labels: dict[str, int] = {}
+        counts = Counter(joint.label for joint in robot.joints)
+        for i, joint in enumerate(robot.joints):
+            if joint.movable and joint.label and joint.label not in self._joints and counts[joint.label] == 1:
+                self._labels[joint.label] = first_joint + i
         ordered = [robot.joints[i] for i in robot.message_order or range(len(robot.joints))]
         movable = [joint.name for joint in ordered if joint.movable]
         driven = [joint.name for joint in ordered if joint.movable and joint.mimic is None]
@@ -72,14 +82,16 @@ class JointLayouts:
         return names
 
     def _named(self, names: tuple[str, ...]) -> list[int]:
-        unknown = [name for name in names if name not in self._joints]
+        known = self._labels | self._joints
+        unknown = [name for name in names if name not in known]
         if unknown:
             raise RefusedInput(
                 Refusal.UNKNOWN_JOINT,
                 f"{unknown[0][:80]!r} is not a joint of {self._robot_id!r}; it has {', '.join(self._joints)}",
             )
-        if len(set(names)) != len(names):
+        rows = [known[name] for name in names]
+        if len(set(rows)) != len(rows):
             raise RefusedInput(Refusal.UNKNOWN_JOINT, "a joint name stands twice")
         if len(self._layouts) >= _MAX_LAYOUTS:
             raise RefusedInput(Refusal.UNKNOWN_JOINT, f"more than {_MAX_LAYOUTS} different orders of joint names on one topic")
-        return [self._joints[name] for name in names]
+        return rows

@@ -65,6 +65,7 @@ class PackedBinding:
             joints.packed.append((self.stream, receive_ns, self._layout(sample), sample))
         else:
             bodies.add_packed(self.stream, receive_ns, self._entities(sample.names), sample)
+            bodies.messages.append(self.stream)
 
     def _layout(self, sample: PackedJoints) -> int:
         if self._layouts is None:

@@ -119,7 +119,7 @@ class Feed:
             outcomes.append(self._estimators.ingest_bodies(bodies))
         verdicts = np.zeros(len(Verdict), np.int64)
         for outcome in outcomes:
-            verdicts += np.bincount(outcome.verdicts, minlength=len(Verdict))
+            verdicts += outcome.counts()
         used = [outcome.used_ns for outcome in outcomes]
         return BatchReport(
             messages, refused, verdicts, np.concatenate(used) if used else np.empty(0, np.int64), tuple(outcomes)

@@ -45,10 +45,16 @@ class Bodies:
         self.prims = list(_prims(stage))
         """Every prim of the stage, in traversal order: walked once."""
         self._index: dict[Any, int] = {}
+        self._below: dict[Any, list[int]] | None = None
+        instancer: Any = None
         for prim in self.prims:
+            if prim.GetTypeName() == "PointInstancer":
+                instancer = prim
             if not prim.HasAPI(UsdPhysics.RigidBodyAPI):
                 continue
-            if UsdPhysics.RigidBodyAPI(prim).GetRigidBodyEnabledAttr().Get() is False:
+            if instancer is not None and prim.GetPath().HasPrefix(instancer.GetPath()):
+                notes.add(prim, f"it is below the point instancer {instancer.GetPath()}, which draws copies of it elsewhere")
+            elif UsdPhysics.RigidBodyAPI(prim).GetRigidBodyEnabledAttr().Get() is False:
                 notes.add(prim, "its rigid body is disabled (physics:rigidBodyEnabled), so it is taken to stand still")
             elif not prim.IsA(UsdGeom.Xformable):
                 notes.add(
@@ -65,6 +71,15 @@ class Bodies:
     def at(self, prim: Any) -> int | None:
         """Return the index of the body that this prim is, None when it is none."""
         return self._index.get(prim.GetPath())
+
+    def below(self, prim: Any) -> list[int]:
+        """Return the bodies below a prim, in traversal order."""
+        if self._below is None:
+            self._below = {}
+            for index, body in enumerate(self.all):
+                for path in body.prim.GetPath().GetAncestorsRange():
+                    self._below.setdefault(path, []).append(index)
+        return self._below.get(prim.GetPath(), [])
 
     def holding(self, prim: Any) -> int:
         """Return the nearest body at or above a prim, `WORLD` when there is none."""

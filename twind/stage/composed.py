@@ -51,15 +51,20 @@ def composed_root(root: Any, sublayers: Iterable[str], *, about: Mapping[str, ob
 
 
 def path_from(folder: Path, layer: Any) -> str:
-    """Return the asset path by which a layer in `folder` should name another layer.
+    """Return the asset path by which a layer in `folder` should name another layer (see `path_to`)."""
+    if layer.anonymous or not layer.realPath:  # in memory, or behind a URL
+        return str(layer.identifier)
+    return path_to(folder, layer.realPath)
+
+
+def path_to(folder: Path, file: str) -> str:
+    """Return the asset path by which a layer in `folder` should name a file, given by its absolute path.
 
     Relative where both lie in one tree of one file system, so that the tree can be moved, or mounted elsewhere, as a whole.
     Else absolute: what lies on another mount, or shares nothing but `/`, does not move along. USD joins paths as text, without
     following symbolic links; where links would lead a relative path elsewhere, the path is absolute too.
     """
-    if layer.anonymous or not layer.realPath:  # in memory, or behind a URL
-        return str(layer.identifier)
-    target = Path(os.path.normpath(layer.realPath))
+    target = Path(os.path.normpath(file))
     here = Path(os.path.abspath(folder))  # noqa: PTH100  (links stay as they are)
     relative = os.path.relpath(target, here)
     same_tree = len(Path(os.path.commonpath([target, here])).parts) > 1

@@ -70,8 +70,9 @@ def dependencies_of(stage: Any) -> Dependencies | None:
             layers.setdefault(by, str(layer.identifier))
             # A path may stand for several files: tiles of a texture, clips.
             for authored in info.dependencies or [info.assetPath]:
-                naming = Naming(by, str(info.assetPath), authored, _target(layer, by, authored))
-                namings.setdefault((by, authored), naming)
+                target = _target(layer, authored)
+                if target != by or by.suffix.lower() != ".usdz":  # what is in a package comes with it
+                    namings.setdefault((by, authored), Naming(by, str(info.assetPath), authored, target))
         return info
 
     # An error means that some layer is broken; what can be met has been noted all the same.
@@ -83,12 +84,10 @@ def dependencies_of(stage: Any) -> Dependencies | None:
     return Dependencies(_file(root.realPath), layers, tuple(namings.values()))
 
 
-def _target(layer: Any, by: Path, authored: str) -> Path | None:
+def _target(layer: Any, authored: str) -> Path | None:
     resolved = str(Ar.GetResolver().Resolve(layer.ComputeAbsolutePath(authored)))
-    if not resolved:
-        return None
-    target = _file(resolved)
-    return target if target != by and target.is_file() else None
+    target = _file(resolved) if resolved else None
+    return target if target is not None and target.is_file() else None
 
 
 def _file(path: str) -> Path:

@@ -93,7 +93,7 @@ def _motion(joint: Joint) -> str:
 
 def _extras(robot: Robot, joint: Joint) -> str:
     """Return limits, velocity limit and coupling, angles in degrees and radians."""
-    parts = []
+    parts = [f"also called {joint.label}"] if joint.label else []
     if math.isfinite(joint.lower) or math.isfinite(joint.upper):
         parts.append(f"{_number(joint, joint.lower)} to {_number(joint, joint.upper)}")
     if math.isfinite(joint.velocity_limit):

@@ -71,6 +71,7 @@ class _Discovery:
             self._notes.add("/", "metersPerUnit is not authored, so USD's default of 0.01 (centimetres) holds")
         found = find_articulations(self._bodies, self._joints, self._notes)
         in_robots = {body for articulation in found for body in articulation.tree.bodies}
+        found = [articulation for articulation in found if self._can_move(articulation)]
         chosen = robot_prims([(one.root, [prim.GetPath() for prim in self._prims_of(one.tree)]) for one in found])
         followed = [
             (prim, articulation)
@@ -107,6 +108,12 @@ class _Discovery:
     def _prims_of(self, tree: Tree) -> list[Any]:
         links = [self._bodies.all[body].prim for body in tree.bodies]
         return links + [self._joints[joint].prim for branch in tree.branches for joint in branch.joints]
+
+    def _can_move(self, articulation: Articulation) -> bool:
+        if self._moving(articulation.tree):
+            return True
+        self._notes.add(articulation.root, "none of its links can move, so there is nothing to follow")
+        return False
 
     def _is_enabled(self, prim: Any) -> bool:
         if not is_enabled(prim):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from pxr import Sdf, Usd, UsdUtils
 
 from twind.model.errors import StageError
 from twind.stage.bootstrap import StageFile, file_tree
-from twind.stage.composed import composed_root
+from twind.stage.composed import composed_root, path_to
 from twind.stage.live import SCHEMA_VERSION
 from twind.stage.opening import collected_diagnostics, open_stage
 from twind.stage.output import refuse_input, written
@@ -124,7 +123,7 @@ def _live_layer(data: bytes, stage: Any) -> Any:
     foreign: list[str] = []
 
     def check(path: Any) -> None:
-        if path.IsPrimPath() and not stage.GetPrimAtPath(path):
+        if path.IsPrimPath() and layer.GetPrimAtPath(path).specifier == Sdf.SpecifierOver and not stage.GetPrimAtPath(path):
             foreign.append(str(path))
 
     layer.Traverse(Sdf.Path.absoluteRootPath, check)
@@ -134,12 +133,6 @@ def _live_layer(data: bytes, stage: Any) -> Any:
 
 
 def _from_folder(folder: Path, path: str) -> str:
-    """Return an absolute asset path as relative to a folder, where both are in one tree; flattening made it absolute."""
-    layer_path = Path(path.partition("[")[0])
-    if not layer_path.is_absolute():
-        return path
-    here = Path(os.path.abspath(folder))  # noqa: PTH100  (links stay as they are)
-    if len(Path(os.path.commonpath([layer_path, here])).parts) <= 1:
-        return path
-    relative = os.path.relpath(path, here)
-    return relative if relative.startswith("..") else f"./{relative}"
+    """Return an asset path as a layer in a folder should name it; flattening made it absolute."""
+    outer, bracket, inner = path.partition("[")  # what is inside of a package follows in brackets
+    return path_to(folder, outer) + bracket + inner if Path(outer).is_absolute() else path

@@ -24,19 +24,29 @@ _RESERVED = "/+#\0"
 
 
 def robot_prims(robots: Sequence[tuple[Any, list[Any]]]) -> list[Any]:
-    """Choose the prim that stands for each robot, given its articulation root and the paths of its links and joints."""
-    chosen = [_robot_prim(root, paths) for root, paths in robots]
-    count = Counter(prim.GetPath() for prim in chosen)
-    return [
-        prim if count[prim.GetPath()] == 1 else root for prim, (root, _) in zip(chosen, robots, strict=True)
-    ]  # two robots never share a prim: each then stands for itself
+    """Choose the prim that stands for each robot, given its articulation root and the paths of its links and joints.
+
+    Two robots never share a prim: where they would, each stands for itself, by what is above all of its parts or by its root.
+    """
+    above = [_common(root, paths) for root, paths in robots]
+    chosen = [_claimed(root) or common for (root, _), common in zip(robots, above, strict=True)]
+    for instead in (above, [root for root, _ in robots]):
+        count = Counter(prim.GetPath() for prim in chosen)
+        chosen = [prim if count[prim.GetPath()] == 1 else other for prim, other in zip(chosen, instead, strict=True)]
+    return chosen
 
 
-def _robot_prim(root: Any, paths: list[Any]) -> Any:
-    for fits in (_has_id, _is_isaac_robot, _is_component):
+def _claimed(root: Any) -> Any:
+    """Return the nearest prim, from a root upwards, that says it is an entity, else a robot, else a component."""
+    for fits in (claims_entity, _is_isaac_robot, _is_component):
         for prim in _upwards(root):
             if fits(prim):
                 return prim
+    return None
+
+
+def _common(root: Any, paths: list[Any]) -> Any:
+    """Return the nearest prim above all parts of a robot, its root when they have none in common."""
     common = root.GetPath()
     for path in paths:
         common = common.GetCommonPrefix(path)
@@ -49,7 +59,8 @@ def _upwards(prim: Any) -> Iterator[Any]:
         prim = prim.GetParent()
 
 
-def _has_id(prim: Any) -> bool:
+def claims_entity(prim: Any) -> bool:
+    """Whether a prim says that it stands for an entity, by an id or by the schema."""
     return authored_text(prim, ID) is not None or ENTITY_API in applied(prim)
 
 
@@ -94,7 +105,8 @@ def check_ids(topology: Topology) -> None:
     ]
     if problems:
         more = [f"and {len(problems) - _SHOWN} more ids"] if len(problems) > _SHOWN else []
-        raise StageError("\n".join([*problems[:_SHOWN], *more, f'Give each an id of its own: custom string {ID} = "..."']))
+        cure = f'Give each an id of its own, as `twind bind` does: uniform string {ID} = "..."'
+        raise StageError("\n".join([*problems[:_SHOWN], *more, cure]))
 
 
 def _and(paths: Sequence[str]) -> str:

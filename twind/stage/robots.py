@@ -61,8 +61,8 @@ def build_robot(prim: Any, articulation: Articulation, parts: Parts) -> Robot:
         prim=str(prim.GetPath()),
         links=links,
         joints=tuple(
-            replace(joint, name=name, mimic=mimic)
-            for joint, name, mimic in zip(joints, _names(rows, parts.notes), mimics, strict=True)
+            replace(joint, name=name, label=_label(row), mimic=mimic)
+            for row, joint, name, mimic in zip(rows, joints, _names(rows, parts.notes), mimics, strict=True)
         ),
         base=0,
         floating=not tree.anchored,
@@ -89,11 +89,16 @@ def _names(rows: Sequence[Row], notes: Notes) -> list[str]:
     for path, joint in own.items():
         if names[path] != local_name(joint.prim) and not joint.fixed:
             notes.add(joint.prim, f"another joint of its robot has the same name, so it is called {names[path]!r}")
-    found = []
-    for row in rows:
-        name = names[row.joint.prim.GetPath()]
-        found.append(f"{name}:{row.axis.instance}" if row.axis is not None and len(row.joint.axes) > 1 else name)
-    return found
+    return [_of_axis(names[row.joint.prim.GetPath()], row) for row in rows]
+
+
+def _label(row: Row) -> str:
+    shown = str(row.joint.prim.GetDisplayName())
+    return _of_axis(shown, row) if shown and shown != local_name(row.joint.prim) else ""
+
+
+def _of_axis(name: str, row: Row) -> str:
+    return f"{name}:{row.axis.instance}" if row.axis is not None and len(row.joint.axes) > 1 else name
 
 
 def _joint(row: Row, *, parent: int, child: int) -> Joint:

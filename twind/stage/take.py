@@ -8,7 +8,6 @@ take is. The structure, default values included, is that of the live layer.
 from __future__ import annotations
 
 import re
-import tempfile
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Self
@@ -23,7 +22,8 @@ from twind.stage.discover import discover_stage
 from twind.stage.live import SCHEMA_VERSION
 from twind.stage.opening import collected_diagnostics, open_stage
 from twind.stage.output import refuse_input, written
-from twind.stage.samples import kind_of, lines
+from twind.stage.samples import Kind, kind_of, lines
+from twind.stage.spool import Spool
 from twind.stage.structure import author
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 _GAP = 1.5
 """Periods between two instants from which on nothing is known of the time between them."""
-_CHUNK_ROWS = 65536
 _HEAD = re.compile(r"\s*(?:custom )?\w+ \S+\.timeSamples = \{$")
 _MARK = re.compile(r"(\s*)(\d+): ")
 
@@ -58,20 +57,18 @@ class Take:
         self.topology = discover_stage(stage, root=root, warnings=warnings)
         """What the stage declares; updates must be laid out after it."""
         self._out = out
-        self._root = stage.GetRootLayer()
+        self._stage = stage  # holds the layers
         self._period_s = 1 / sample_hz
         self._sample_hz = sample_hz
         self._layer = Sdf.Layer.CreateAnonymous("take.usda")
         with collected_diagnostics():
             self._writer = author(self._layer, stage, self.topology)
         self._specs: list[Any] = []
-        self._rows = 0
+        self._kinds: list[Kind] = []
+        self._starts: list[int] = []
+        """First column of each attribute; column 0 holds the times."""
         self._last: NDArray[np.float64] = np.empty(0)
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            self._spool = tempfile.TemporaryFile(dir=out.parent)  # noqa: SIM115  (closed by `close`); has no name on disk
-        except OSError as error:
-            raise StageError(f"cannot write to {out.parent}: {error.strerror}") from error
+        self._spool = Spool(out.parent)
 
     def __enter__(self) -> Self:
         """Return the open take."""
@@ -94,19 +91,14 @@ class Take:
         columns = self._writer.values(update)
         if not self._specs:
             self._specs = [spec for specs, _ in columns for spec in specs]
+            self._kinds = [kind_of(spec.typeName) for spec in self._specs]
+            self._starts = list(accumulate((kind.width for kind in self._kinds), initial=1))
         row = np.concatenate([[time_s], *(kind_of(specs[0].typeName).numbers(values) for specs, values in columns)])
-        if self._rows and time_s - self._last[0] > _GAP * self._period_s:
+        if self._spool.rows and time_s - self._last[0] > _GAP * self._period_s:
             self._last[0] = time_s - self._period_s
-            self._append(self._last)
-        self._append(row)
+            self._spool.append(self._last)
+        self._spool.append(row)
         self._last = row
-
-    def _append(self, row: NDArray[np.float64]) -> None:
-        try:
-            self._spool.write(row.tobytes())
-        except OSError as error:
-            raise StageError(f"cannot write to {self._out.parent}: {error.strerror}") from error
-        self._rows += 1
 
     def finish(self, *, start_ns: int, horizon_s: float) -> None:
         """Write the file.
@@ -119,12 +111,13 @@ class Take:
             StageError: It cannot be written.
         """
         layer = self._layer
-        carry_over(self._root, layer)
-        layer.subLayerPaths = [path_from(self._out.parent, self._root)]
+        root = self._stage.GetRootLayer()
+        carry_over(root, layer)
+        layer.subLayerPaths = [path_from(self._out.parent, root)]
         layer.timeCodesPerSecond = 1.0
         layer.framesPerSecond = max(1.0, self._sample_hz)
         layer.startTimeCode = 0.0
-        layer.endTimeCode = float(self._last[0]) if self._rows else 0.0
+        layer.endTimeCode = float(self._last[0]) if self._spool.rows else 0.0
         layer.customLayerData = {
             "twind": {
                 "schemaVersion": SCHEMA_VERSION,
@@ -153,18 +146,14 @@ class Take:
 
     def _samples(self, number: int, *, indent: str) -> Iterator[str]:
         """Yield the samples of one attribute, of a bounded number of rows at a time."""
-        self._spool.flush()
-        widths = [1, *(kind_of(spec.typeName).width for spec in self._specs)]
-        starts = list(accumulate(widths, initial=0))
-        rows = np.memmap(self._spool, np.float64, mode="r", shape=(self._rows, starts[-1]))
-        kind, place = kind_of(self._specs[number].typeName), slice(starts[number + 1], starts[number + 2])
-        before = None
-        for begin in range(0, self._rows, _CHUNK_ROWS):
-            end = min(begin + _CHUNK_ROWS, self._rows)
-            ahead = min(end + 1, self._rows)  # a value is left out when its neighbours are the same, so one more is looked at
-            values = kind.stored(np.array(rows[begin:ahead, place]), before)
-            yield from lines(kind, rows[begin:end, 0].tolist(), values, before, indent=indent)
-            before = values[end - begin - 1]
+        kind, begin = self._kinds[number], self._starts[number]
+        before, ahead = None, self._spool.columns(begin, begin + kind.width)
+        raw = next(ahead)
+        for times_s in self._spool.columns(0, 1):
+            following = next(ahead, raw[:0])  # a sample is left out when its neighbours are the same: one more is looked at
+            values = kind.stored(np.concatenate([raw, following[:1]]), before)
+            yield from lines(kind, times_s[:, 0].tolist(), values, before, indent=indent)
+            before, raw = values[len(raw) - 1], following
 
 
 def _iso(stamp_ns: int) -> str:

@@ -66,6 +66,10 @@ class Graph:
                 if body != WORLD:
                     self._at.setdefault(body, []).append(edge)
 
+    def joints_of(self, bodies: Iterable[int]) -> list[int]:
+        """Return the joints at these bodies."""
+        return sorted({edge.joint for body in bodies for edge in self._at.get(body, ())})
+
     def connected(self, start: Iterable[int]) -> set[int]:
         """Return all bodies that joints connect with the given ones; the world connects nothing."""
         reached = set(start)

@@ -57,6 +57,10 @@ class ClockFigures:
     steps: int
     """How often it was set."""
     shares_the_daemons_clock: bool
+    two_ways: int = 0
+    """How many offsets were taken in that the source measured both ways."""
+    two_way_std_ms: float = math.nan
+    """One sigma, by now, of the offset that they show [ms]; above 2 it no longer places stamps, but still shows the floor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class StreamFigures:
     entity: str
     """Id of the entity that it is about."""
     messages: int
-    """Messages that were decoded; each pose of a packed one counts."""
+    """Messages that were decoded, whatever number of samples each held."""
     resets: int
     """Samples that re-initialised an estimate."""
     clock: ClockFigures | None
@@ -126,6 +130,7 @@ _FAMILIES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "stream_clock_jitter_seconds": ("gauge", _STREAM, "One sigma of the arrival of a stream's messages."),
     "stream_clock_steps": ("counter", _STREAM, "How often a device's clock was set."),
     "stream_clock_trusted": ("gauge", _STREAM, "Whether a device is taken to share the daemon's clock (1) or not (0)."),
+    "stream_clock_two_ways": ("counter", _STREAM, "Offsets of a device's clock that were taken in as measured both ways."),
     "entity_std": ("gauge", (*_ENTITY, "quantity"), "Largest standard deviation of an entity's joints, or that of its pose."),
     "entity_age_seconds": ("gauge", _ENTITY, "Age of an entity's newest sample that tells of the present."),
     "entity_joints_limited": ("gauge", _ENTITY, "Joints of an entity held at a limit: their estimate lies beyond it."),
@@ -185,6 +190,7 @@ def _add_stream(
         return
     families["stream_clock_steps"].add_metric(labels, clock.steps)
     families["stream_clock_trusted"].add_metric(labels, float(clock.shares_the_daemons_clock))
+    families["stream_clock_two_ways"].add_metric(labels, clock.two_ways)
     for name, value in (
         ("offset_seconds", clock.offset_s),
         ("skew_ratio", clock.skew_ppm * 1e-6),

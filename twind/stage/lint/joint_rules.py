@@ -59,7 +59,7 @@ def _of_prim(subject: Subject, prim: Any) -> Iterator[Finding]:
 def _leader(subject: Subject, prim: Any, here: tuple[str]) -> Iterator[Finding]:
     relations = ["newton:mimicJoint"] if "NewtonMimicAPI" in applied(prim) else []
     relations += [f"physxMimicJoint:{one}:referenceJoint" for one in instances(prim, "PhysxMimicJointAPI")]
-    owner = {joint.prim: robot.prim for robot in subject.topology.robots for joint in robot.joints if joint.movable}
+    owner = subject.robot_of
     for relation in relations:
         path = target(prim, relation)
         if path is None:

@@ -41,6 +41,11 @@ class Subject:
         return found | {one.prim: (one.prim,) for one in self.topology.objects}
 
     @cached_property
+    def robot_of(self) -> dict[str, str]:
+        """Prim of the robot that each moving joint belongs to."""
+        return {joint.prim: robot.prim for robot in self.topology.robots for joint in robot.joints if joint.movable}
+
+    @cached_property
     def joints(self) -> tuple[Any, ...]:
         """Every joint prim that is enabled."""
         found = [prim for prim in self.prims if prim.IsA(UsdPhysics.Joint)]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from twind.stage.lint.rules import Rule
     from twind.stage.lint.subject import Subject
 
-_PLAIN = {"xformOp:translate", "xformOp:orient", "xformOp:scale"}
+_PLAIN = {"xformOp:translate", "xformOp:orient"}
 _IDENTITY = 1e-6
 
 
@@ -45,7 +45,7 @@ def _of_prim(prim: Any) -> Iterator[tuple[Rule, str]]:
         yield rules.SHEARED, "its own transform shears, mirrors or flattens"
     elif max(abs(part - 1) for part in local.scale) > _IDENTITY:
         yield rules.SCALED, f"scaled by ({', '.join(f'{part:g}' for part in local.scale)})"
-    if not set(names) <= _PLAIN:
+    elif not set(names) <= _PLAIN:
         yield rules.OPS, f"its ops are {', '.join(name.removeprefix('xformOp:') for name in names)}"
     translate, orient = precisions(prim)
     if Precision.HALF in (translate, orient):
