@@ -118,10 +118,10 @@ NO_ARTICULATION = Rule(
 )
 NOTHING_MOVES = Rule(
     "nothing-moves",
-    _W,
+    _N,
     "twind",
-    "Nothing of this robot can be measured, so it will always be called lost.",
-    "Join it to the robot that it belongs to, or leave it out: twind bind ROOT --ignore ID.",
+    "It is no robot to follow: it stands as authored, wherever the robot beside it goes.",
+    "If it belongs to a robot that moves, join it to that robot's links.",
 )
 INSTANCED = Rule(
     "instanced-link",
