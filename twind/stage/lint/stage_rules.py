@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pxr import Usd, UsdGeom, UsdPhysics
 
+from twind.stage.discover import NOTHING_MOVES
 from twind.stage.lint import rules
 from twind.stage.lint.findings import Finding
 
@@ -70,12 +71,16 @@ def _entities(subject: Subject) -> Iterator[Finding]:
     for name, paths in by_id.items():
         if len(paths) > 1:
             yield Finding(rules.DUPLICATE_ID, tuple(paths), f"the id {name!r} stands for {len(paths)} prims")
-    if subject.joints and not any(prim.HasAPI(UsdPhysics.ArticulationRootAPI) for prim in subject.prims):
+    if (
+        subject.joints
+        and not topology.robots
+        and not any(prim.HasAPI(UsdPhysics.ArticulationRootAPI) for prim in subject.prims)
+    ):
         found = f"{len(subject.joints)} joints, and no prim with PhysicsArticulationRootAPI"
         yield Finding(rules.NO_ARTICULATION, tuple(str(prim.GetPath()) for prim in subject.joints), found)
-    for robot in topology.robots:
-        if not subject.moving[robot.prim]:
-            yield Finding(rules.NOTHING_MOVES, (robot.prim,), f"the base of {robot.id} is fixed and no joint of it moves")
+    for one in topology.ignored:
+        if one.reason == NOTHING_MOVES:
+            yield Finding(rules.NOTHING_MOVES, (one.prim,), "its base is fixed and no joint of it moves")
     yield from _instances(subject)
 
 
