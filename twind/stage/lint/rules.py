@@ -114,7 +114,8 @@ NO_ARTICULATION = Rule(
     _E,
     "SimReady BA.001",
     "No robot is recognised, so joints are not followed and every rigid body is an object of its own.",
-    "Apply PhysicsArticulationRootAPI to the base link, to its joint to the world, or to a prim above them.",
+    "Apply PhysicsArticulationRootAPI to the base link, to its joint to the world, or to a prim above them; "
+    "or give a prim above them an id: twind bind ROOT --entity PRIM=ID.",
 )
 NOTHING_MOVES = Rule(
     "nothing-moves",

@@ -70,7 +70,11 @@ def _entities(subject: Subject) -> Iterator[Finding]:
     for name, paths in by_id.items():
         if len(paths) > 1:
             yield Finding(rules.DUPLICATE_ID, tuple(paths), f"the id {name!r} stands for {len(paths)} prims")
-    if subject.joints and not any(prim.HasAPI(UsdPhysics.ArticulationRootAPI) for prim in subject.prims):
+    if (
+        subject.joints
+        and not topology.robots
+        and not any(prim.HasAPI(UsdPhysics.ArticulationRootAPI) for prim in subject.prims)
+    ):
         found = f"{len(subject.joints)} joints, and no prim with PhysicsArticulationRootAPI"
         yield Finding(rules.NO_ARTICULATION, tuple(str(prim.GetPath()) for prim in subject.joints), found)
     yield from _instances(subject)
