@@ -184,6 +184,36 @@ def test_euler_angles_are_kept_and_lose_no_more_than_their_own_rounding(
     assert rotation < off_rad
 
 
+@pytest.mark.parametrize("turn", ["orient", "rotateXYZ", "rotateZYX"])
+def test_pivots_are_kept_and_turned_about(turn: str) -> None:
+    stage = retyped(NAMES.Double3, NAMES.Quatf, scale=0.5)
+    orders = {}
+    for prim in stage.Traverse():
+        if prim.GetAttribute(ORIENT) and prim.GetName() in {"link_2", "link_5", "part_0"}:
+            xform = UsdGeom.Xformable(prim)
+            place = UsdGeom.XformOp(prim.GetAttribute(TRANSLATE))
+            xform.ClearXformOpOrder()
+            shift = xform.AddTranslateOp(opSuffix="rotatePivotTranslate")
+            shift.Set(Gf.Vec3d(0.01, 0.02, 0.03))
+            pivot = xform.AddTranslateOp(opSuffix="pivot")
+            pivot.Set(Gf.Vec3d(0.3, -0.2, 0.1))
+            kind = getattr(UsdGeom.XformOp, f"Type{turn[0].upper()}{turn[1:]}")
+            rotation = UsdGeom.XformOp(prim.GetAttribute(ORIENT)) if turn == "orient" else xform.AddXformOp(kind)
+            size = xform.AddScaleOp()
+            size.Set(Gf.Vec3f(2.0))
+            back = xform.AddTranslateOp(opSuffix="pivot", isInverseOp=True)
+            xform.SetXformOpOrder([place, shift, pivot, rotation, size, back])
+            orders[prim.GetPath()] = xform.GetXformOpOrderAttr().Get()
+    rest = {path: UsdGeom.XformCache().GetLocalToWorldTransform(stage.GetPrimAtPath(path)) for path in orders}
+    live = LiveStage.over(stage, instance="test")
+    assert "xformOpOrder" not in live.layer_text()
+    for path, order in orders.items():
+        assert UsdGeom.Xformable(stage.GetPrimAtPath(path)).GetXformOpOrderAttr().Get() == order
+        assert Gf.IsClose(UsdGeom.XformCache().GetLocalToWorldTransform(stage.GetPrimAtPath(path)), rest[path], 1e-6)
+    position, _ = worst(live, count=20)
+    assert position < (EXACT_M if turn == "orient" else FLOAT_M)
+
+
 @pytest.mark.parametrize(
     ("orient", "array", "dtype"),
     [(NAMES.Quatf, Vt.QuatfArray, np.float32), (NAMES.Quath, Vt.QuathArray, np.float16)],

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from pxr import Sdf, Usd
 
+from tests.usd_2511 import seen_by, seen_here
 from twind.cli.main import main
 from twind.config.settings import ShardSettings
 from twind.model.errors import StageError
@@ -83,6 +84,23 @@ def test_the_composed_stage_shows_every_entity_as_its_own_shard_does(
         *(f"./twind-{index}/live.usda" for index in range(3)),
         "../assets/plant.usda",
     ]
+
+
+def test_openusd_25_11_sees_the_same_composed_stage(
+    root: str, tmp_path: Path, update_at: Callable[..., Update], usd_2511: Path
+) -> None:
+    composed = tmp_path / "plant.usda"
+    for index in range(2):
+        options = LiveOptions(generation=1, stale_color=(1.0, 0.5, 0.0), physics_off=True)
+        owner = partial(owns, ShardSettings(index=index, count=2))
+        live = LiveStage.open(root, instance=f"twind-{index}", options=options, owns=owner)
+        live.write(update_at(live.topology, {f"robot_{n}/joint_2": 0.3 * n for n in range(5)}))
+        Snapshot(live, tmp_path / live.instance)
+        join_shards(live.stage.GetRootLayer(), tmp_path / live.instance / LIVE, composed)
+        live.close()
+    seen = seen_by(usd_2511, composed, times=[])
+    assert seen["errors"] == 0
+    assert seen == seen_here(composed, times=[])
 
 
 def test_a_file_that_is_no_composed_stage_is_left_as_it_is(root: str, tmp_path: Path) -> None:

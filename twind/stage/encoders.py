@@ -90,6 +90,31 @@ def translations(type_name: Any) -> Encoder:
     return Encoder(lambda update, rows: update.local_translate[rows].astype(dtype), _boxed_by(array))
 
 
+def pivoted_translations(type_name: Any, outer: Floats, inner: Floats) -> Encoder:
+    """Encode local translations of prims with pivots; `outer` and `inner` (F, 3) are what they make up for (see `Pivot`)."""
+    array, dtype = _VECTORS[type_name]
+
+    def numbers(update: Update, rows: Ints) -> Array:
+        turned = np.einsum("ni,nij->nj", inner[rows], _matrices(_shown(update.local_orient[rows])))
+        place: Array = (update.local_translate[rows] - outer[rows] - turned).astype(dtype)
+        return place
+
+    return Encoder(numbers, _boxed_by(array))
+
+
+_NO_AXIS = 1e-10
+"""Length of an imaginary part below which OpenUSD takes a quaternion for no rotation."""
+
+
+def _shown(orientation: Floats) -> Floats:
+    """Return the rotations that OpenUSD makes of quaternions (n, 4): by their real parts (see `twind.twin.kinematics`)."""
+    w, imaginary = np.clip(orientation[:, :1], -1.0, 1.0), orientation[:, 1:]
+    length = np.linalg.norm(imaginary, axis=1, keepdims=True)
+    turned = length > _NO_AXIS
+    scale = np.where(turned, np.sqrt((1.0 - w) * (1.0 + w)) / np.maximum(length, _NO_AXIS), 0.0)
+    return np.hstack([np.where(turned, w, 1.0), imaginary * scale])
+
+
 def orientations(type_name: Any) -> Encoder:
     """Encode local orientations in the precision of the existing op, which a twin has rounded them to (see `Precision`)."""
     array, dtype = _QUATERNIONS[type_name]

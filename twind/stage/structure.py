@@ -17,7 +17,7 @@ from twind.stage.joints import state_instance
 from twind.stage.looks import DISPLAY_COLOR, Look, find_looks
 from twind.stage.physics_off import switches
 from twind.stage.writer import Column, Writer
-from twind.stage.xform_ops import EULER, ORDER, ORIENT, TRANSFORM, TRANSLATE, Ops, initial_values, plan_ops
+from twind.stage.xform_ops import EULER, ORDER, ORIENT, TRANSFORM, TRANSLATE, Ops, Pivot, initial_values, plan_ops
 
 if TYPE_CHECKING:
     from twind.model.topology import Joint, Robot, Topology
@@ -117,6 +117,7 @@ class _Plan:
         """New op order of the prims whose own cannot be written."""
         self._stage = stage
         self._scale = np.ones((topology.n_frames, 3))
+        self._outer, self._inner = np.zeros((2, topology.n_frames, 3))
         self._usd_per_si = np.array(
             [1 / si_per_unit(joint.kind, topology.meters_per_unit) for robot in topology.robots for joint in robot.joints]
         )
@@ -176,7 +177,7 @@ class _Plan:
 
     def _transform(self, prim: str, entity: int, frame: int) -> None:
         ops = plan_ops(self._stage.GetPrimAtPath(prim))
-        self._scale[frame] = ops.scale
+        self._scale[frame], self._outer[frame], self._inner[frame] = ops.scale, ops.pivot.outer, ops.pivot.inner
         if ops.order is not None:
             self.orders[prim] = ops.order
         values = initial_values(ops)
@@ -189,6 +190,8 @@ class _Plan:
         type_name, key = ops.types[name], f"{name} {ops.types[name]}"
         if name == TRANSFORM:
             return self._column(key, encoders.transforms(self._scale))
+        if name == TRANSLATE and ops.pivot != Pivot():
+            return self._column(f"pivoted {key}", encoders.pivoted_translations(type_name, self._outer, self._inner))
         if name == TRANSLATE:
             return self._column(key, encoders.translations(type_name))
         if name == ORIENT:

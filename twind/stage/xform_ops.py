@@ -10,6 +10,7 @@ from pxr import Gf, Sdf, Usd, UsdGeom
 from twind.model.errors import StageError
 from twind.model.topology import Precision
 from twind.stage.encoders import euler_degrees
+from twind.stage.poses import rotate
 from twind.stage.space import Placement, placement
 
 if TYPE_CHECKING:
@@ -37,6 +38,16 @@ _LOSSES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Pivot:
+    """What constant ops around a rotation R do to the position [stage units]: it is `translate + outer + R inner`."""
+
+    outer: Vec3 = (0.0, 0.0, 0.0)
+    """Moves between `translate` and the rotation."""
+    inner: Vec3 = (0.0, 0.0, 0.0)
+    """Where what comes after the rotation puts the origin."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ops:
     """How one prim's transform is written."""
 
@@ -48,14 +59,16 @@ class Ops:
     """The prim's own scale, which stays as it is."""
     local: Pose
     """Local transform as authored, in stage units."""
+    pivot: Pivot = Pivot()
+    """What `translate` must make up for."""
 
 
 def plan_ops(prim: Any) -> Ops:
     """Decide how to override a prim's transform.
 
-    `translate` with `orient` or three Euler angles (`rotateXYZ` and the other orders), with or without `scale`, is kept, and so
-    is a lone `transform`. Anything else (pivots, angles about one axis, no ops at all) is replaced in the live layer by
-    `translate, orient` and, where there is one, `scale`.
+    `translate` with `orient` or three Euler angles (`rotateXYZ` and the other orders), with or without pivots and scales, is
+    kept, and so is a lone `transform`. Anything else (angles about one axis, several rotations, no ops at all) is replaced in
+    the live layer by `translate, orient` and, where there is one, `scale`.
 
     Raises:
         StageError: The prim's own transform shears or mirrors, so that no translation, rotation and scale equal it.
@@ -67,9 +80,10 @@ def plan_ops(prim: Any) -> Ops:
         raise StageError(f"{prim.GetPath()}: its own transform shears or mirrors; give it translate, orient and scale ops")
     if names == [TRANSFORM]:
         return Ops({TRANSFORM: Sdf.ValueTypeNames.Matrix4d}, None, local.scale, local.pose)
-    turn = _rotation(names)
+    turn = _rotation(xformable)
     if turn is not None:
-        return Ops({name: _type(prim, name) for name in (TRANSLATE, turn)}, None, local.scale, local.pose)
+        kept = {name: _type(prim, name) for name in (TRANSLATE, turn)}
+        return Ops(kept, None, local.scale, local.pose, _pivot(xformable, turn))
     types = {name: _type(prim, name) for name in (TRANSLATE, ORIENT)}
     order = [RESET] if xformable.GetResetXformStack() else []
     order += [TRANSLATE, ORIENT]
@@ -86,10 +100,10 @@ def precisions(prim: Any) -> tuple[Precision, Precision]:
     """
     if not prim.IsA(UsdGeom.Xformable):
         return Precision.EXACT, Precision.EXACT
-    names = _names(UsdGeom.Xformable(prim))
-    if names == [TRANSFORM]:
+    xformable = UsdGeom.Xformable(prim)
+    if _names(xformable) == [TRANSFORM]:
         return Precision.EXACT, Precision.EXACT
-    turn = Precision.EXACT if _rotation(names) in EULER else _LOSSES[_type(prim, ORIENT)]
+    turn = Precision.EXACT if _rotation(xformable) in EULER else _LOSSES[_type(prim, ORIENT)]
     return _LOSSES[_type(prim, TRANSLATE)], turn
 
 
@@ -99,8 +113,9 @@ def initial_values(ops: Ops) -> dict[str, Any]:
     rotation = Gf.Quatd(w, x, y, z)
     matrix = Gf.Matrix4d().SetScale(Gf.Vec3d(*ops.scale)) * Gf.Matrix4d().SetRotate(rotation)
     matrix.SetTranslateOnly(Gf.Vec3d(*ops.local.position))
+    turned = rotate(ops.local.orientation, ops.pivot.inner)
     values = {
-        TRANSLATE: Gf.Vec3d(*ops.local.position),
+        TRANSLATE: Gf.Vec3d(*ops.local.position) - Gf.Vec3d(*ops.pivot.outer) - Gf.Vec3d(*turned),
         ORIENT: rotation,
         SCALE: Gf.Vec3d(*ops.scale),
         TRANSFORM: matrix,
@@ -108,11 +123,32 @@ def initial_values(ops: Ops) -> dict[str, Any]:
     return {name: type_name.type.pythonClass(values[name]) for name, type_name in ops.types.items()}
 
 
-def _rotation(names: list[str]) -> str | None:
-    """Return the op that turns a prim whose ops are kept: `translate`, that op, and perhaps `scale`."""
-    if names[:1] == [TRANSLATE] and names[1:2] and names[1] in (ORIENT, *EULER) and names[2:] in ([], [SCALE]):
-        return names[1]
-    return None
+def _rotation(xformable: Any) -> str | None:
+    """Return the op that turns a prim whose ops are kept: `translate`, moves, that op, and then only moves and scales."""
+    ops = xformable.GetOrderedXformOps()
+    names = _names(xformable)
+    turns = [name for name in names if name in (ORIENT, *EULER)]
+    if names[:1] != [TRANSLATE] or names.count(TRANSLATE) != 1 or len(turns) != 1:
+        return None
+    at = names.index(turns[0])
+    moves, scales = UsdGeom.XformOp.TypeTranslate, UsdGeom.XformOp.TypeScale
+    outer = all(op.GetOpType() == moves for op in ops[1:at])
+    inner = all(op.GetOpType() in (moves, scales) for op in ops[at + 1 :])
+    return turns[0] if outer and inner else None
+
+
+def _pivot(xformable: Any, turn: str) -> Pivot:
+    ops, at = xformable.GetOrderedXformOps(), _names(xformable).index(turn)
+    outer, inner = (_product(part).ExtractTranslation() for part in (ops[1:at], ops[at + 1 :]))
+    return Pivot(tuple(outer), tuple(inner))
+
+
+def _product(ops: list[Any]) -> Any:
+    """Return what ops make together, as a row-vector matrix: the last of them is applied first."""
+    matrix = Gf.Matrix4d(1)
+    for op in ops:
+        matrix = op.GetOpTransform(Usd.TimeCode.EarliestTime()) * matrix
+    return matrix
 
 
 def _names(xformable: Any) -> list[str]:
