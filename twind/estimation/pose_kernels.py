@@ -15,7 +15,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from twind.estimation import process_noise
-from twind.estimation.compile import kernel
+from twind.estimation.compile import inlined, kernel
 from twind.estimation.imu_attitude import track_attitude
 from twind.estimation.quaternions import conjugate, exponential, logarithm, multiply, normalised, rotate
 from twind.estimation.rotation_covariance import correct, move_tangent, propagate, quadratic
@@ -137,7 +137,7 @@ def _miss(s: Any, p: Vector, t: int) -> float:
     return math.sqrt(miss)
 
 
-@kernel
+@inlined
 def _position_nis(s: Any, p: Vector, rp: Vector, q: float, late: float, T: float) -> float:
     """Compare a position with its prediction; `late` is the variance of the stamp [s^2]."""
     nis = 0.0
@@ -148,7 +148,7 @@ def _position_nis(s: Any, p: Vector, rp: Vector, q: float, late: float, T: float
     return nis
 
 
-@kernel
+@inlined
 def _use_pose(
     s: Any,
     c: Any,
@@ -252,7 +252,7 @@ def _use_pose(
     return _ACCEPTED, nis
 
 
-@kernel
+@inlined
 def _inject(s: Any, q: Quaternion, P: NDArray[np.float64], dx: NDArray[np.float64], work: NDArray[np.float64]) -> None:
     """Make predicted orientation, covariance and correction the state."""
     move_tangent(P, dx[0], dx[1], dx[2], work)
@@ -382,7 +382,7 @@ def _coast(s: Any, T: float) -> None:
         s.vv[i] += q * T
 
 
-@kernel
+@inlined
 def use_sample(
     s: Any,
     c: Any,
