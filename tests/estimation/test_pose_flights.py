@@ -192,5 +192,5 @@ def test_outliers_that_follow_each_other_cost_no_good_pose(poses: Any, start_ns:
     refused = set(np.flatnonzero(verdicts == Verdict.GATED))
     assert outliers <= refused
     assert len(refused - outliers) <= 1  # one honest pose in a thousand is
-    assert np.delete(errors, sorted(outliers)).max() < 0.03
+    assert np.delete(errors, sorted(refused)).max() < 0.03
     assert body.bank.resets[0] == 0
