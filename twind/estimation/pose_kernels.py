@@ -182,6 +182,8 @@ def _use_pose(
     since = (t - s.pose_ns) * 1e-9
     silent = since > SILENCE_S and since > SILENCE_INTERVALS * s.interval
     believed = nis_position <= gate and nis_rotation <= gate
+    # After a silence, at the start and with more noise than usual the gate is so wide that it tells little.
+    doubtful = not believed or s.interval == 0.0 or (silent and nis_position > MEDIAN)
     if not believed:
         # A body that starts to move outruns the noise that its past chose: more noise may explain the pose.
         boost = process_noise.STEP if s.refused == 0 else process_noise.STEP * process_noise.STEP
@@ -190,8 +192,7 @@ def _use_pose(
         believed = _position_nis(s, p, rp, qp, late, T) <= gate and quadratic(P, 0, r, y) <= gate
     if believed:
         s.doubted = 0
-        if silent and nis_position > MEDIAN:
-            # After a silence the gate is so wide that it tells nothing: used, but easily overruled by the next.
+        if doubtful:  # used, but easily overruled by the next
             s.doubted, s.doubt_ns, s.doubt_tag = 1, s.t_ns, tag
             for i in range(3):
                 s.doubt_p[i], s.doubt_v[i], s.doubt_w[i] = s.p[i], s.v[i], s.w[i]
