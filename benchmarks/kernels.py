@@ -19,7 +19,7 @@ def measure(*, quick: bool) -> Section:
     """Measure every kernel and its rivals in every round."""
     with machine.on(machine.MEASURED):
         contestants = [
-            *contest_joints.contestants(100, 20),
+            *contest_joints.contestants(100, 32),
             *contest_joints.contestants(4286, 1),
             *contest_poses.contestants(100, 20),
             *contest_poses.contestants(1000, 4),

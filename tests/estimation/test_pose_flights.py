@@ -170,3 +170,27 @@ def test_a_body_that_stands_still_is_shown_stiller_than_it_is_measured(poses: An
         shown.append(body.predict()[0])
     assert np.std(shown[-300:], axis=0).max() < 0.003
     assert body.bank.process_noise[0][0] < 0.05**2
+
+
+def outlier_run(poses: Any, start_ns: int, outliers: set[int], *, rate_hz: int = 30) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Return the body, its verdicts and its errors [m]: one that flies on at 1 m/s, some of its poses half a metre off."""
+    rng = np.random.default_rng(9)
+    body, verdicts, errors = poses(shipped()), np.zeros(90, np.uint8), np.zeros(90)
+    for k in range(90):
+        x = np.array([k / rate_hz, 0.0, 0.0])
+        z = x + rng.normal(0.0, 0.005, 3) + (np.array([0.0, 0.5, 0.0]) if k in outliers else 0.0)
+        verdicts[k] = body.feed(start_ns + k * 10**9 // rate_hz, z, tag=k)[0][0]
+        if body.overruled[0] >= 0:
+            verdicts[body.overruled[0]] = Verdict.GATED
+        errors[k] = np.linalg.norm(body.predict()[0] - x)
+    return body, verdicts, errors
+
+
+@pytest.mark.parametrize("outliers", [{60}, {60, 61}, {60, 62, 63}, {1}])
+def test_outliers_that_follow_each_other_cost_no_good_pose(poses: Any, start_ns: int, outliers: set[int]) -> None:
+    body, verdicts, errors = outlier_run(poses, start_ns, outliers)
+    refused = set(np.flatnonzero(verdicts == Verdict.GATED))
+    assert outliers <= refused
+    assert len(refused - outliers) <= 1  # one honest pose in a thousand is
+    assert np.delete(errors, sorted(refused)).max() < 0.03
+    assert body.bank.resets[0] == 0

@@ -67,9 +67,9 @@ class Cell:
     def joints(self, stamp_ns: int, position: list[float], **payload: Any) -> BatchReport:
         return self.send("joint_state/arm", stamp_ns, position=position, **payload)
 
-    def pose(self, stamp_ns: int, x: float) -> BatchReport:
+    def pose(self, stamp_ns: int, x: float, *, entity: str = "crate") -> BatchReport:
         pose = {"position": {"x": x, "y": 0, "z": 0}, "orientation": {"x": 0, "y": 0, "z": 0, "w": 1}}
-        return self.send("pose/crate", stamp_ns, pose=pose)
+        return self.send(f"pose/{entity}", stamp_ns, pose=pose)
 
     def imu(self, stamp_ns: int) -> BatchReport:
         still, up = {"x": 0, "y": 0, "z": 0}, {"x": 0, "y": 0, "z": 9.81}

@@ -56,3 +56,21 @@ def test_an_attitude_without_any_pose_goes_by_its_imu() -> None:
         cell.imu(START + index * 5 * MS)
     assert cell.estimators.poses.live_ns[1] == START + 99 * 5 * MS
     assert cell.estimators.predict(START + 500 * MS, 0).posed.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("stops", ["base", "joints"])
+def test_a_robot_with_a_floating_base_is_stale_when_either_its_base_or_its_joints_stop(stops: str) -> None:
+    cell = Cell()
+    now = START
+    for index in range(600):
+        now = START + index * 5 * MS
+        if index < 300 or stops != "joints":
+            cell.joints(now, [0.1 * math.sin(0.01 * index), 0.0])
+        if index < 300 or stops != "base":
+            cell.pose(now, 0.001 * index, entity="arm")
+        if index == 299:
+            assert cell.show(now + 2 * MS, "arm")["status"] == "ok"
+    shown = cell.show(now + 2 * MS, "arm")
+    assert shown["status"] == "stale"
+    assert shown["age_ms"] == pytest.approx(1500, abs=30)
+    assert shown["stamp_ns"] == now

@@ -183,7 +183,7 @@ _PARTS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(parts=st.lists(_PARTS, min_size=1, max_size=9), absolute=st.sampled_from(["/", "//", "/%2f", "/../"]))
 def test_no_spelling_of_a_url_reaches_what_is_not_listed(daemon: Daemon, parts: list[str], absolute: str) -> None:
     path = f"/stage{absolute}{'/'.join(parts)}"

@@ -6,7 +6,7 @@ stage units, as USD has them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,7 +55,7 @@ class RobotPlan:
     up_axis: str
     world_scale: float
     base: str
-    """'world' (body0 is missing), 'robot' (body0 is the robot's Xform), or 'floating'."""
+    """'world' (body0 is missing), 'backwards' (body1 is), 'robot' (body0 is the robot's Xform), or 'floating'."""
     root: str
     """Where the articulation root is: 'link', 'joint' or 'above'."""
     base_style: str
@@ -79,7 +79,9 @@ def robot_plans(draw: st.DrawFn) -> RobotPlan:
         )
         for number in range(count)
     )
-    base = draw(st.sampled_from(["world", "robot", "floating"]))
+    base = draw(st.sampled_from(["world", "backwards", "robot", "floating"]))
+    if base != "floating" and all(link.kind == "Fixed" or (link.kind == "Generic" and not link.axes) for link in links):
+        links = (replace(links[0], kind="Revolute"), *links[1:])  # an articulation in which nothing moves is no robot
     roots = ["link", "joint", "above"]
     if base == "floating":  # without a joint to the world, and with joints that point at the base, only the root names it
         roots = ["link"] if any(link.backwards for link in links) else ["link", "above"]
@@ -142,7 +144,8 @@ class RandomRobot:
         if self.plan.base == "floating":
             return None
         joint = UsdPhysics.FixedJoint.Define(self.stage, f"{ROBOT}/joints/root")
-        joint.CreateBody1Rel().SetTargets([self.links[0].GetPath()])
+        end = joint.CreateBody0Rel() if self.plan.base == "backwards" else joint.CreateBody1Rel()
+        end.SetTargets([self.links[0].GetPath()])
         if self.plan.base == "robot":
             joint.CreateBody0Rel().SetTargets([ROBOT])
         return joint.GetPrim()

@@ -55,7 +55,7 @@ def assert_same_values(one: Any, other: Any) -> None:
                 assert theirs == mine, attribute.GetPath()
 
 
-@pytest.mark.parametrize("name", ["flat.usda", "flat.usdc", "flat.usd", "package.usdz"])
+@pytest.mark.parametrize("name", ["flat.usda", "flat.usdc", "package.usdz"])
 @pytest.mark.parametrize("shown", ["authored", "live"])
 def test_one_file_shows_what_many_showed(root: Path, live_folder: Path, usd_2511: Path, name: str, shown: str) -> None:
     out = root.parent / "out" / name

@@ -177,7 +177,10 @@ def joints(found: Sequence[Candidate], topology: Topology, arguments: Sequence[s
 
 
 def _named(robot: Robot, pattern: str) -> list[Joint]:
-    return [joint for joint in robot.joints if joint.movable and (joint.name == pattern or fnmatchcase(joint.name, pattern))]
+    def fits(name: str) -> bool:
+        return name == pattern or fnmatchcase(name, pattern)
+
+    return [joint for joint in robot.joints if joint.movable and (fits(joint.name) or fits(joint.label))]
 
 
 def _setting(text: str) -> tuple[str, Setting]:

@@ -79,8 +79,9 @@ def variances_of_six(covariance: list[float] | None) -> tuple[Variances, Varianc
 def variances_of_pose(covariance: list[float] | None, orientation: Quaternion) -> tuple[Variances, Variances]:
     """Take the variances of a position along the axes of the world, and those of its rotation along the axes of the body.
 
-    ROS states the rotation's about the fixed axes, so their block C becomes R' C R, of which the diagonal is taken. Correlations
-    that no covariance can have are left out. Where an axis is not stated, as of a robot in the plane, the body is taken to be level.
+    ROS states the rotation's about the fixed axes, so their block C becomes R' C R, of which the diagonal is taken.
+    Correlations that no covariance can have are left out. Where an axis is not stated, as of a robot in the plane, the body is
+    taken to be level.
 
     Raises:
         RefusedInput: The covariance has not 36 numbers.

@@ -185,8 +185,13 @@ class ClockBank:
 
     @property
     def skew(self) -> NDArray[np.float64]:
-        """(n_streams,) rate of the daemon's clock against each device's, less one; of the period used where it counts."""
-        return self._rows["skew"].copy()
+        """(n_streams,) rate of the daemon's clock against each device's, less one, so below zero where the device is fast.
+
+        Where a stream counts at a configured period, that of the count; NaN where the period was learned, or before the first.
+        """
+        rows = self._rows
+        known = (rows["begun"] == 1) & ((rows["by_number"] == 0) | (rows["nominal"] > 0.0))
+        return np.where(known, rows["skew"], np.nan)
 
     @property
     def queueing_s(self) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from twind.estimation import process_noise
-from twind.estimation.compile import kernel
+from twind.estimation.compile import inlined, kernel
 from twind.estimation.imu_attitude import track_attitude
 from twind.estimation.quaternions import conjugate, exponential, logarithm, multiply, normalised, rotate
 from twind.estimation.rotation_covariance import correct, move_tangent, propagate, quadratic
@@ -137,7 +137,7 @@ def _miss(s: Any, p: Vector, t: int) -> float:
     return math.sqrt(miss)
 
 
-@kernel
+@inlined
 def _position_nis(s: Any, p: Vector, rp: Vector, q: float, late: float, T: float) -> float:
     """Compare a position with its prediction; `late` is the variance of the stamp [s^2]."""
     nis = 0.0
@@ -148,7 +148,7 @@ def _position_nis(s: Any, p: Vector, rp: Vector, q: float, late: float, T: float
     return nis
 
 
-@kernel
+@inlined
 def _use_pose(
     s: Any,
     c: Any,
@@ -182,6 +182,8 @@ def _use_pose(
     since = (t - s.pose_ns) * 1e-9
     silent = since > SILENCE_S and since > SILENCE_INTERVALS * s.interval
     believed = nis_position <= gate and nis_rotation <= gate
+    # After a silence, at the start and with more noise than usual the gate is so wide that it tells little.
+    doubtful = not believed or s.interval == 0.0 or (silent and nis_position > MEDIAN)
     if not believed:
         # A body that starts to move outruns the noise that its past chose: more noise may explain the pose.
         boost = process_noise.STEP if s.refused == 0 else process_noise.STEP * process_noise.STEP
@@ -190,8 +192,7 @@ def _use_pose(
         believed = _position_nis(s, p, rp, qp, late, T) <= gate and quadratic(P, 0, r, y) <= gate
     if believed:
         s.doubted = 0
-        if silent and nis_position > MEDIAN:
-            # After a silence the gate is so wide that it tells nothing: used, but easily overruled by the next.
+        if doubtful:  # used, but easily overruled by the next
             s.doubted, s.doubt_ns, s.doubt_tag = 1, s.t_ns, tag
             for i in range(3):
                 s.doubt_p[i], s.doubt_v[i], s.doubt_w[i] = s.p[i], s.v[i], s.w[i]
@@ -252,7 +253,7 @@ def _use_pose(
     return _ACCEPTED, nis
 
 
-@kernel
+@inlined
 def _inject(s: Any, q: Quaternion, P: NDArray[np.float64], dx: NDArray[np.float64], work: NDArray[np.float64]) -> None:
     """Make predicted orientation, covariance and correction the state."""
     move_tangent(P, dx[0], dx[1], dx[2], work)
@@ -382,7 +383,7 @@ def _coast(s: Any, T: float) -> None:
         s.vv[i] += q * T
 
 
-@kernel
+@inlined
 def use_sample(
     s: Any,
     c: Any,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from twind.estimation.compile import kernel
+from twind.estimation.compile import inlined, kernel
 from twind.estimation.inertial_kernels import use_inertial_sample
 from twind.estimation.pose_kernels import RESTART_NS, note_delta, use_sample
 from twind.estimation.pose_prediction import FARTHEST_NS
@@ -41,13 +41,13 @@ _POSE, _TWIST_BODY, _TWIST_WORLD, _IMU = (
 )  # fmt: skip
 
 
-@kernel
+@inlined
 def _stated(variance: float, default: float, most: float) -> float:
     """Honour a variance that the message states when it can be one: drivers write 1e6 where they do not know."""
     return variance if 1e-12 <= variance <= most else default
 
 
-@kernel
+@inlined
 def _plausible(linear: NDArray[np.float64], angular: NDArray[np.float64], channel: int) -> bool:
     """Say whether a sample can be a measurement; NaN fails every comparison."""
     for i in range(3):
@@ -62,7 +62,7 @@ def _plausible(linear: NDArray[np.float64], angular: NDArray[np.float64], channe
     return channel in (_TWIST_BODY, _TWIST_WORLD, _IMU)
 
 
-@kernel
+@inlined
 def _write(
     sample: Any,
     c: Any,
@@ -146,6 +146,8 @@ def ingest_samples(
             prefetch(states, after)
             prefetch(samples[after], free)
             prefetch(samples[after], free - 1 if free > 0 else size - 1)
+            if free % STRIDE == STRIDE - 1:
+                prefetch(snapshots[after], free // STRIDE)
         nis[m] = math.nan
         overruled[m] = -1
         verdict[m] = skip[m]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from twind.estimation.compile import kernel
+from twind.estimation.compile import inlined
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from twind.estimation.quaternions import Vector
 
 
-@kernel
+@inlined
 def transition(work: NDArray[np.float64], x: float, y: float, z: float, T: float) -> None:
     """Write Exp(-phi) to work[0] and Jr(phi) T to work[1], for the rotation vector phi = (x, y, z) of one step."""
     square = x * x + y * y + z * z
@@ -39,7 +39,7 @@ def transition(work: NDArray[np.float64], x: float, y: float, z: float, T: float
         work[m, 1, 2], work[m, 2, 1] = scale * (first * x + second * y * z), scale * (-first * x + second * y * z)
 
 
-@kernel
+@inlined
 def propagate(
     P: NDArray[np.float64], old: NDArray[np.float64], w: NDArray[np.float64], q: float, T: float, work: NDArray[np.float64]
 ) -> None:
@@ -71,7 +71,7 @@ def propagate(
             P[3 + j, i] = P[i, 3 + j]
 
 
-@kernel
+@inlined
 def quadratic(P: NDArray[np.float64], first: int, r: Vector, y: Vector) -> float:
     """Compute y' (B + diag(r))^-1 y by Cholesky, B the block of theta (`first` = 0) or w (3); NaN when not positive."""
     l00 = math.sqrt(P[first, first] + r[0])
@@ -85,7 +85,7 @@ def quadratic(P: NDArray[np.float64], first: int, r: Vector, y: Vector) -> float
     return float(a * a + b * b + c * c)
 
 
-@kernel
+@inlined
 def correct(P: NDArray[np.float64], first: int, r: Vector, y: Vector, dx: NDArray[np.float64], K: NDArray[np.float64]) -> None:
     """Apply scalar measurements of theta (`first` = 0) or w (3) to P in Joseph form; add the correction to `dx` (6,)."""
     for m in range(3):
@@ -108,7 +108,7 @@ def correct(P: NDArray[np.float64], first: int, r: Vector, y: Vector, dx: NDArra
                 P[b, a] = P[a, b]
 
 
-@kernel
+@inlined
 def move_tangent(P: NDArray[np.float64], x: float, y: float, z: float, work: NDArray[np.float64]) -> None:
     """Move P to the tangent space after an injected rotation: G P G', G = I - [dtheta]x / 2 (Sola eqs. 286, 287)."""
     x, y, z = 0.5 * x, 0.5 * y, 0.5 * z

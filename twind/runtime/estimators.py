@@ -99,7 +99,8 @@ class Prediction:
 
     target_ns: Ints
     sample_ns: Ints
-    """(E,) stamp of the newest sample that tells of the present [ns]: not of a frozen source, nor of an IMU without poses."""
+    """(E,) stamp of the newest sample that tells of the present [ns]: not of a frozen source, nor of an IMU without poses. Of a
+    robot that has sent joints and poses of its base, that of those which are older."""
     joint_position: Floats
     joint_velocity: Floats
     joint_std: Floats
@@ -330,6 +331,14 @@ class Estimators:
         np.maximum.at(newest_ns, self.owner, joint_ns)
         return newest_ns
 
+    def _stalest_of(self, body_ns: Ints, joint_ns: Ints) -> Ints:
+        """Return the newest stamp of each entity's pose or joints, whichever is older where it has sent both [ns]."""
+        joints_ns = np.full(self._n_entities, NO_STAMP, np.int64)
+        np.maximum.at(joints_ns, self.owner, joint_ns)
+        has_joints, has_pose = joints_ns != NO_STAMP, self.poses.posed == 1
+        older_ns = np.where(has_pose, np.minimum(body_ns, joints_ns), joints_ns)
+        return np.where(has_joints, older_ns, body_ns)
+
     def _predict_to(self, target_ns: Ints) -> Prediction:
         topology, entities = self.topology, self._n_entities
         joint_position, joint_velocity, joint_std = (np.empty(topology.n_joints) for _ in range(3))
@@ -339,7 +348,7 @@ class Estimators:
         self.poses.predict(target_ns, body_position, body_orientation, position_std, rotation_std)
         return Prediction(
             target_ns=target_ns,
-            sample_ns=self._newest_of(self.poses.live_ns, self.joints.live_ns),
+            sample_ns=self._stalest_of(self.poses.live_ns, self.joints.live_ns),
             joint_position=joint_position,
             joint_velocity=joint_velocity,
             joint_std=joint_std,

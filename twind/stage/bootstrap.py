@@ -41,6 +41,9 @@ _TYPES = (
 _ASSET_TYPES = frozenset(_TYPES.split())
 """What an asset path may name. A layer from elsewhere may name any file that the daemon can read: a key is not for viewers."""
 
+_MAX_REWRITTEN_BYTES = 256 << 20
+"""Larger layers are given as they are: one that is written anew is held in memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class StageFile:
@@ -99,8 +102,10 @@ def file_tree(stage: Any) -> FileTree:
         elif not naming.relative:
             changes.setdefault(naming.by, {})[naming.written] = _renamed(naming.written, names[naming.by], names[naming.target])
     for path, renames in changes.items():
-        data = _rewritten(found.layers[path], renames)
-        if data is not None:
+        data = _rewritten(found.layers[path], path, renames)
+        if data is None:
+            left_out += [(written, "its layer is too large to be written anew, or cannot be") for written in renames]
+        else:
             files[names[path]] = StageFile.holding(data)
     return FileTree(files, names[found.root], tuple(dict.fromkeys(left_out)))
 
@@ -151,10 +156,13 @@ def _renamed(written: str, by: str, target: str) -> str:
     return (path if path.startswith("..") else f"./{posixpath.normpath(path)}") + bracket + inner
 
 
-def _rewritten(identifier: str, renames: dict[str, str]) -> bytes | None:
-    """Return a layer's file with other asset paths; None when the layer cannot be had or written in its format."""
+def _rewritten(identifier: str, path: Path, renames: dict[str, str]) -> bytes | None:
+    """Return a layer's file with other asset paths; None when it is too large, or cannot be had or written in its format."""
     layer = Sdf.Layer.Find(identifier)
-    if layer is None:
+    try:
+        if layer is None or path.stat().st_size > _MAX_REWRITTEN_BYTES:
+            return None
+    except OSError:
         return None
     copy: Any = Sdf.Layer.CreateAnonymous(posixpath.basename(identifier))
     copy.TransferContent(layer)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from twind.stage.bodies import Body
     from twind.stage.tree import Tree
 
+_NOTHING_MOVES = "none of its links can move, so there is nothing to follow"
+"""Why an articulation is passed over whose base is fixed and that has fixed joints only."""
+
 
 def discover(root: str, *, strict: bool = True) -> Topology:
     """Open a stage and discover its twin.
@@ -112,7 +115,7 @@ class _Discovery:
     def _can_move(self, articulation: Articulation) -> bool:
         if self._moving(articulation.tree):
             return True
-        self._notes.add(articulation.root, "none of its links can move, so there is nothing to follow")
+        self._notes.add(articulation.root, _NOTHING_MOVES)
         return False
 
     def _is_enabled(self, prim: Any) -> bool:

@@ -114,14 +114,15 @@ NO_ARTICULATION = Rule(
     _E,
     "SimReady BA.001",
     "No robot is recognised, so joints are not followed and every rigid body is an object of its own.",
-    "Apply PhysicsArticulationRootAPI to the base link, to its joint to the world, or to a prim above them.",
+    "Apply PhysicsArticulationRootAPI to the base link, to its joint to the world, or to a prim above them; "
+    "or give a prim above them an id: twind bind ROOT --entity PRIM=ID.",
 )
 NOTHING_MOVES = Rule(
     "nothing-moves",
-    _W,
+    _N,
     "twind",
-    "Nothing of this robot can be measured, so it will always be called lost.",
-    "Join it to the robot that it belongs to, or leave it out: twind bind ROOT --ignore ID.",
+    "It is no robot to follow: it stands as authored, wherever the robot beside it goes.",
+    "If it belongs to a robot that moves, join it to that robot's links.",
 )
 INSTANCED = Rule(
     "instanced-link",

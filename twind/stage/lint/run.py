@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _IMPLIED = {
     "metersPerUnit is not authored": rules.UNITS_UNDECLARED,
     "it closes a kinematic loop": rules.LOOP,
+    "none of its links can move": rules.NOTHING_MOVES,
     f"{ENABLED} is false": rules.LEFT_OUT,
     "the joint is disabled": rules.LEFT_OUT,
     "its rigid body is disabled": rules.LEFT_OUT,

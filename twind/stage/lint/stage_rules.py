@@ -70,12 +70,13 @@ def _entities(subject: Subject) -> Iterator[Finding]:
     for name, paths in by_id.items():
         if len(paths) > 1:
             yield Finding(rules.DUPLICATE_ID, tuple(paths), f"the id {name!r} stands for {len(paths)} prims")
-    if subject.joints and not any(prim.HasAPI(UsdPhysics.ArticulationRootAPI) for prim in subject.prims):
+    if (
+        subject.joints
+        and not topology.robots
+        and not any(prim.HasAPI(UsdPhysics.ArticulationRootAPI) for prim in subject.prims)
+    ):
         found = f"{len(subject.joints)} joints, and no prim with PhysicsArticulationRootAPI"
         yield Finding(rules.NO_ARTICULATION, tuple(str(prim.GetPath()) for prim in subject.joints), found)
-    for robot in topology.robots:
-        if not subject.moving[robot.prim]:
-            yield Finding(rules.NOTHING_MOVES, (robot.prim,), f"the base of {robot.id} is fixed and no joint of it moves")
     yield from _instances(subject)
 
 
@@ -98,5 +99,5 @@ def _payloads(subject: Subject) -> Iterator[Finding]:
     for robot in subject.topology.robots:
         paths = [joint.prim for joint in robot.joints] + [link.prim for link in robot.links]
         gone = [path for path in paths if not unloaded.GetPrimAtPath(path)]
-        if gone and subject.moving[robot.prim]:
+        if gone:
             yield Finding(rules.PAYLOAD, (robot.prim,), f"{len(gone)} links and joints of {robot.id} are behind a payload")
