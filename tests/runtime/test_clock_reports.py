@@ -112,6 +112,7 @@ def test_a_report_is_for_its_entity_or_for_the_topics_that_it_names() -> None:
     assert (device.clock("pose/box").two_ways, device.clock("pose/can").two_ways) == (1, 0)
     device.report({"offset_s": 5.0, "error_s": 1e-4, "topics": ["pose/can", "never/seen"]})
     assert (device.clock("pose/box").two_ways, device.clock("pose/can").two_ways) == (1, 1)
+    assert device.clock("clock/box").two_ways == 0
     row = [stream.topic for stream in device.estimators.streams].index("clock/box")
     assert device.estimators.tally.messages[row] == 2
 

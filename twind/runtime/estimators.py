@@ -241,7 +241,7 @@ class Estimators:
         """
         said = self.streams[stream]
         if sample.topics is None:
-            rows = self._rows_about[said.source, said.entity]
+            rows = [row for row in self._rows_about[said.source, said.entity] if row != stream]
         else:
             rows = [
                 row for row, other in enumerate(self.streams) if other.source == said.source and other.topic in sample.topics
