@@ -156,9 +156,8 @@ def namespace(root: Any) -> str:
     return next((found for prim in _upwards(root) if (found := authored_text(prim, "isaac:namespace"))), "")
 
 
-def unique_names(prims: Sequence[Any]) -> list[str]:
-    """Return one name per prim; where names collide, all of them get as much of their path as tells them apart."""
-    wanted = [local_name(prim) for prim in prims]
+def unique_names(prims: Sequence[Any], wanted: Sequence[str]) -> list[str]:
+    """Return one name per prim; where wanted ones collide, all of them get as much of their path as tells them apart."""
     count = Counter(wanted)
     names = [name if count[name] == 1 else "" for name in wanted]
     for index, prim in enumerate(prims):

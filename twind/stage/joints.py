@@ -115,7 +115,7 @@ def _ends(prim: Any, bodies: Bodies, space: Space, notes: Notes) -> list[tuple[i
         if path and not body:
             notes.add(prim, f"{relation} points at {path}, which is not in the stage")
             return None
-        if body and not (body.IsActive() and body.IsDefined() and not body.IsAbstract()):
+        if body and not (bodies.at(body) is not None or (body.IsActive() and body.IsDefined() and not body.IsAbstract())):
             notes.add(prim, f"{relation} points at {path}, which is not active or not defined")
             return None
         end = _end(body, position.Get(), rotation.Get(), bodies, space)

@@ -29,10 +29,10 @@ def conjugate(q: Quat) -> Quat:
 
 def normalised(q: Quat) -> Quat:
     """Scale a quaternion to unit length; one without direction becomes the identity, as USD reads it."""
-    norm = math.sqrt(sum(part * part for part in q))
+    w, x, y, z = q
+    norm = math.sqrt(w * w + x * x + y * y + z * z)
     if not norm > 1e-12:  # noqa: PLR2004  (below this there is no direction left)
         return (1.0, 0.0, 0.0, 0.0)
-    w, x, y, z = q
     return (w / norm, x / norm, y / norm, z / norm)
 
 

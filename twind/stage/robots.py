@@ -45,7 +45,9 @@ def build_robot(prim: Any, articulation: Articulation, parts: Parts) -> Robot:
     frame_of = {index: frame for frame, index in enumerate(tree.bodies)}
     links = tuple(
         Link(name, body.path, body.pose, find_mount(body.prim, parts.movers, parts.space, parts.notes))
-        for name, body in zip(unique_names([body.prim for body in bodies]), bodies, strict=True)
+        for name, body in zip(
+            unique_names([body.prim for body in bodies], [local_name(body.prim) for body in bodies]), bodies, strict=True
+        )
     )
     rows: list[Row] = []
     joints: list[Joint] = []
@@ -61,7 +63,7 @@ def build_robot(prim: Any, articulation: Articulation, parts: Parts) -> Robot:
         prim=str(prim.GetPath()),
         links=links,
         joints=tuple(
-            replace(joint, name=name, label=_label(row), mimic=mimic)
+            replace(joint, name=name, label=_label(row, name), mimic=mimic)
             for row, joint, name, mimic in zip(rows, joints, _names(rows, parts.notes), mimics, strict=True)
         ),
         base=0,
@@ -85,16 +87,17 @@ def _rows(branch: Branch, parts: Parts) -> list[Row]:
 def _names(rows: Sequence[Row], notes: Notes) -> list[str]:
     """Return a name for each row, `JOINT:AXIS` where a joint has several axes; note those that had to be made longer."""
     own = {row.joint.prim.GetPath(): row.joint for row in rows}
-    names = dict(zip(own, unique_names([joint.prim for joint in own.values()]), strict=True))
-    for path, joint in own.items():
-        if names[path] != local_name(joint.prim) and not joint.fixed:
+    wanted = [local_name(joint.prim) for joint in own.values()]
+    names = dict(zip(own, unique_names([joint.prim for joint in own.values()], wanted), strict=True))
+    for (path, joint), wish in zip(own.items(), wanted, strict=True):
+        if names[path] != wish and not joint.fixed:
             notes.add(joint.prim, f"another joint of its robot has the same name, so it is called {names[path]!r}")
     return [_of_axis(names[row.joint.prim.GetPath()], row) for row in rows]
 
 
-def _label(row: Row) -> str:
+def _label(row: Row, name: str) -> str:
     shown = str(row.joint.prim.GetDisplayName())
-    return _of_axis(shown, row) if shown and shown != local_name(row.joint.prim) else ""
+    return _of_axis(shown, row) if shown and _of_axis(shown, row) != name else ""
 
 
 def _of_axis(name: str, row: Row) -> str:
