@@ -25,6 +25,7 @@ MODULES = (
     "discovery",
     "latency",
     "kernels",
+    "growth",
     "startup",
 )
 """One module per measurement; each has `measure(*, quick) -> Section`."""

@@ -16,6 +16,15 @@ _BAR_S = 0.15
 _ROBOTS = 10
 _ENTRY = "import sys; from twind.cli.main import main; sys.exit(main())"
 _PATIENCE_S = 300.0
+_KERNELS = """
+import sys, time
+began, used = time.perf_counter(), time.process_time()
+from twind.estimation import ClockBank, JointBank, PoseBank, Tally
+for bank in (ClockBank(1), JointBank(1), PoseBank(1), Tally(1)):
+    bank.warm_up()
+print(time.perf_counter() - began, time.process_time() - used)
+"""
+_KERNELS_BAR_S = 1.0
 
 
 def measure(*, quick: bool) -> Section:
@@ -36,9 +45,26 @@ def measure(*, quick: bool) -> Section:
         with tempfile.TemporaryDirectory(prefix="twind-bench-") as folder:
             cold.append(_until_ready(Path(folder)))
             warm += [_until_ready(Path(folder)) for _ in range(2)]
+    walls, cpus = _kernels(rounds)
+    rows.append(row("all kernels from the cache, importing numba and numpy included", "s", walls, bar=_KERNELS_BAR_S))
+    rows.append(row("  of that CPU", "s", cpus))
     rows.append(row("daemon ready, kernels compiled", "s", cold))
     rows.append(row("daemon ready, kernels from the cache", "s", warm))
     return Section(f"Starting (wall time; the daemon with a stage of {_ROBOTS} robots)", tuple(rows))
+
+
+def _kernels(rounds: int) -> tuple[list[float], list[float]]:
+    """Return wall and CPU time [s] until every kernel of the banks can run, compiled by an earlier process."""
+    found = []
+    with tempfile.TemporaryDirectory(prefix="twind-bench-") as folder:
+        environment = os.environ | {"NUMBA_CACHE_DIR": folder}
+        for _ in range(rounds + 1):
+            said = subprocess.run(
+                [sys.executable, "-c", _KERNELS], check=True, capture_output=True, text=True, env=environment
+            ).stdout
+            found.append([float(number) for number in said.split()])
+    walls, cpus = zip(*found[1:], strict=True)  # the first one compiles
+    return list(walls), list(cpus)
 
 
 def _seconds(arguments: tuple[str, ...]) -> float:

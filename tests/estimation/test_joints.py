@@ -306,3 +306,31 @@ def test_warming_up_leaves_the_bank_as_it_was(joints: Any) -> None:
     robot.bank.warm_up()
     assert robot.snapshot() == before
     assert repr(robot.bank) == "<JointBank 0/2 joints seen, 1 layouts>"
+
+
+def test_the_joints_of_one_message_do_not_depend_on_each_other(joints: Any, start_ns: int) -> None:
+    rng = np.random.default_rng(5)
+    t = start_ns + np.cumsum(rng.integers(2_000_000, 6_000_000, 300))
+    z = np.sin(1e-9 * (t - t[0])[:, None] * rng.uniform(0.5, 5.0, 40)) + rng.normal(0.0, 1e-3, (300, 40))
+    z[rng.random(z.shape) < 0.02] += 3.0
+    z[100, ::3] = np.nan
+    together = joints(40)
+    verdict, nis = together.feed(t, z)
+    alone = [joints(1) for _ in range(40)]
+    for joint, one in enumerate(alone):
+        own_verdict, own_nis = one.feed(t, z[:, joint : joint + 1])
+        np.testing.assert_array_equal(own_verdict[:, 0], verdict[:, joint])
+        np.testing.assert_allclose(own_nis[:, 0], nis[:, joint], rtol=1e-9)
+    shown = np.concatenate([one.predict(int(t[-1]) + 50_000_000) for one in alone], axis=1)
+    np.testing.assert_allclose(shown, together.predict(int(t[-1]) + 50_000_000), rtol=1e-9, atol=1e-12)
+
+
+def test_settings_may_change_while_samples_come(joints: Any, start_ns: int) -> None:
+    robot = joints(3, settings={"adapt": False})
+    step = 10_000_000
+    robot.feed(start_ns + step * np.arange(50), np.zeros((50, 3)))
+    robot.bank.configure(1, adapt=False, position_std=0.1, jerk_noise=10.0)
+    robot.feed(start_ns + step * np.arange(50, 200), np.zeros((150, 3)))
+    std = robot.predict()[2]
+    assert std[0] == std[2] < std[1]
+    assert robot.bank.model.tolist() == pytest.approx([1000.0, 10.0, 1000.0])

@@ -144,7 +144,7 @@ def ingest_joints(
                     back = dt < 0
                     if 0 <= dt <= RESTART_NS:
                         T = dt * 1e-9
-                        if T != model_T or row.alpha != model_alpha:  # the joints of one robot mostly share both
+                        if model_T != T or row.alpha != model_alpha:  # the joints of one robot mostly share both
                             model_T, model_alpha = T, row.alpha
                             model = transition(T, row.alpha)
                 k = task.entry
@@ -160,7 +160,7 @@ def ingest_joints(
                 if task.known >= 0.0:
                     index, T = task.index, task.T
                     row = kinds[arrivals[index].kind]
-                    if T != model_T or row.alpha != model_alpha:
+                    if model_T != T or row.alpha != model_alpha:
                         model_T, model_alpha = T, row.alpha
                         model = transition(T, row.alpha)
                     if update(row, tracks[index], ledgers[index], model, T, t, task.z, task.p, task.known, sigma):
@@ -173,15 +173,13 @@ def ingest_joints(
                     watch_stamps(kinds[arrivals[index].kind], tracks[index], task.z, task.T, task.known, sigma)
             for i in range(n):
                 task = tasks[i]
+                index = task.index
+                arrival, track = arrivals[index], tracks[index]
+                row = kinds[arrival.kind]
                 if task.known >= 0.0:
-                    index = task.index
-                    row = kinds[arrivals[index].kind]
-                    watch(row, tracks[index], ledgers[index], task.T, t, task.z, task.rate)
-            for i in range(n):
-                index = tasks[i].index
-                arrival = arrivals[index]
-                arrival.resets = max(arrival.resets, tracks[index].resets)
-                summarise(kinds[arrival.kind], tracks[index], shown[index])
+                    watch(row, track, ledgers[index], task.T, t, task.z, task.rate)
+                arrival.resets = max(arrival.resets, track.resets)
+                summarise(row, track, shown[index])
         if newest > 0:
             for index in layout_rows[begin : begin + size]:
                 if index >= 0:

@@ -81,9 +81,9 @@ def gate_sample(
     """Predict one joint by `T` [s] and compare the sample with that.
 
     Returns:
-        The verdict, the normalised innovation squared, the position in the state's own turn, the predicted one, and the variance
-        of stamps as it was known; that is negative where nothing is left to do, because a new track began or the sample was
-        refused.
+        The verdict, the normalised innovation squared, the position in the state's own turn, the predicted one, and the
+        variance of stamps as it was known; that is negative where nothing is left to do, because a new track began or the
+        sample was refused.
     """
     if track.t_ns == NO_STAMP:
         start(row, track, ledger, z, 0.0, t)
@@ -112,7 +112,16 @@ def gate_sample(
 
 @inlined
 def update(
-    row: Any, track: Any, ledger: Any, model: tuple[float, ...], T: float, t: int, z: float, p: float, known: float, sigma: float
+    row: Any,
+    track: Any,
+    ledger: Any,
+    model: tuple[float, ...],
+    T: float,
+    t: int,
+    z: float,
+    p: float,
+    known: float,
+    sigma: float,
 ) -> bool:
     """Update every lane with a sample that was predicted as `p`; say whether it began a new track instead."""
     stamp_var = row.stamp_var + CAUTION * max(known - SURE * row.stamp_var, 0.0) + sigma * sigma

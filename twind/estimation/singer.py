@@ -20,7 +20,7 @@ from math import factorial
 
 import numpy as np
 
-from twind.estimation.compile import kernel
+from twind.estimation.compile import inlined, kernel
 
 _TERMS = 18
 _SHORT_TERMS = 8
@@ -48,12 +48,16 @@ def _series() -> np.ndarray:
 _COEFFICIENTS = _series()
 
 
-@kernel
-def _horner(row: int, x: float, terms: int) -> float:
-    total: float = _COEFFICIENTS[row, terms - 1]
-    for n in range(terms - 2, -1, -1):
-        total = total * x + _COEFFICIENTS[row, n]
-    return total
+@inlined
+def _polynomials(x: float, terms: int) -> tuple[float, float, float, float, float, float, float, float]:
+    """Evaluate all rows of the table by Horner's rule, side by side: none waits for another."""
+    c, last = _COEFFICIENTS, terms - 1
+    a0, a1, a2, a3 = c[0, last], c[1, last], c[2, last], c[3, last]
+    a4, a5, a6, a7 = c[4, last], c[5, last], c[6, last], c[7, last]
+    for n in range(last - 1, -1, -1):
+        a0, a1, a2, a3 = a0 * x + c[0, n], a1 * x + c[1, n], a2 * x + c[2, n], a3 * x + c[3, n]
+        a4, a5, a6, a7 = a4 * x + c[4, n], a5 * x + c[5, n], a6 * x + c[6, n], a7 * x + c[7, n]
+    return a0, a1, a2, a3, a4, a5, a6, a7
 
 
 @kernel
@@ -63,18 +67,19 @@ def singer(T: float, alpha: float) -> tuple[float, float, float, float, float, f
     decay = math.exp(-x)
     if x < _SERIES_BELOW:
         terms = _SHORT_TERMS if x < _SHORT_BELOW else _TERMS
+        f1, f2, q11, q12, q13, q22, q23, q33 = _polynomials(x, terms)
         T2 = T * T
         T3 = T2 * T
         return (
-            T2 * _horner(0, x, terms),
-            T * _horner(1, x, terms),
+            T2 * f1,
+            T * f2,
             decay,
-            T2 * T3 * _horner(2, x, terms),
-            T2 * T2 * _horner(3, x, terms),
-            T3 * _horner(4, x, terms),
-            T3 * _horner(5, x, terms),
-            T2 * _horner(6, x, terms),
-            T * _horner(7, x, terms),
+            T2 * T3 * q11,
+            T2 * T2 * q12,
+            T3 * q13,
+            T3 * q22,
+            T2 * q23,
+            T * q33,
         )
     decay2 = decay * decay
     a2 = alpha * alpha
