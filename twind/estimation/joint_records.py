@@ -86,7 +86,7 @@ TRACK = np.dtype(
         ("judged", "i4"),  # how often the lanes' predictions were
         ("best", "u2"), ("shown", "u2"),  # lanes
         ("rivals", "i4"),  # how many rejected samples agree with each other; joint_track
-        ("still", "i4"),
+        ("still", "i4"),  # 0 while it moves; joint_rest
     ],
     align=True,
 )  # fmt: skip
@@ -101,7 +101,9 @@ LEDGER = np.dtype(
         ("reset_delta", "f8"),
         # the velocity channel; see joint_channels
         ("travel", "f8"), ("travel_s", "f8"), ("last_rate", "f8"), ("trust", "f8"), ("channel", "i8"),
-        ("padding", "f8", (6,)),  # to whole cache lines
+        # what tells a frozen source; see joint_frozen
+        ("braking", "f8"), ("hardest", "f8"), ("dithers", "i8"),
+        ("padding", "f8", (3,)),  # to whole cache lines
     ],
     align=True,
 )  # fmt: skip

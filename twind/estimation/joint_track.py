@@ -10,7 +10,7 @@ from twind.estimation.joint_channels import USED, audit, blame, integrate, start
 from twind.estimation.joint_choice import due, guard, judge, reconsider, start_choice
 from twind.estimation.joint_lanes import density, foresee, nearest, start_lanes, update_lanes, update_rates
 from twind.estimation.joint_records import AA, LANES, PA, PP, PV, RESTART_NS, VA, VV, A, P, V
-from twind.estimation.joint_rest import start_rest, watch_rest
+from twind.estimation.joint_rest import RESTLESS, start_rest, watch_rest
 from twind.estimation.joint_stamps import stamp_variance, start_stamps, watch_stamps
 from twind.estimation.singer import transition
 from twind.model.estimates import Verdict
@@ -21,8 +21,8 @@ WORST_RATIO = 1e12  # predicted over measured variance: beyond it the prediction
 GATE = 9.0  # times their learnt variance that stamps are granted before samples are refused
 SURE = 1.5  # times the configured variance: less jitter may be chance
 CAUTION = 2.0
-"""How many times learnt jitter beyond the configured one counts in the models. One would be theory; but motion is liveliest where
-jitter tells most, and over simulated machines of all speeds and real pendulums, two predicts best (flat between 1 and 9)."""
+"""How many times learnt jitter beyond the configured one counts in the models. One would be theory; over simulated machines of
+all speeds and real pendulums two predicts best, and all from 1 to 9 almost as well."""
 WIDEST = LANES - 1  # the lane whose gate decides
 
 DONE = -1.0
@@ -146,7 +146,9 @@ def watch(row: Any, track: Any, ledger: Any, T: float, t: int, z: float, rate: f
         judge(row, track, ledger, z, t)
     was_still = track.still
     watch_rest(row, track, z, t, T)
-    if was_still == 1 and track.still == 0:
+    if was_still > 0 and track.still == 0:
+        if was_still > RESTLESS:
+            ledger.dithers = 1
         reconsider(row, track)
     guard(row, track, z, T)
 
@@ -177,5 +179,5 @@ def summarise(row: Any, track: Any, shown: Any) -> None:
     shown.pp, shown.pv, shown.pa = x[PP + k], x[PV + k], x[PA + k]
     shown.vv, shown.va, shown.aa = x[VV + k], x[VA + k], x[AA + k]
     shown.q = density(row, k)
-    if track.still == 1:
+    if track.still > 0:
         shown.p, shown.v, shown.a = track.slow, 0.0, 0.0
