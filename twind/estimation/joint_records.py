@@ -100,10 +100,10 @@ LEDGER = np.dtype(
         ("rival_t", "i8"), ("rival_p", "f8"), ("rival_v", "f8"),  # newest of the rejected samples that agree with each other
         ("reset_delta", "f8"),
         # the velocity channel; see joint_channels
-        ("travel", "f8"), ("travel_s", "f8"), ("last_rate", "f8"), ("trust", "f8"), ("channel", "i8"),
+        ("travel", "f8"), ("travel_s", "f8"), ("way", "f8"), ("way_s", "f8"),
+        ("first_rate", "f8"), ("last_rate", "f8"), ("trust", "f8"), ("rate_var", "f8"), ("channel", "i4"),
         # what tells a frozen source; see joint_frozen
-        ("braking", "f8"), ("hardest", "f8"), ("dithers", "i8"),
-        ("padding", "f8", (3,)),  # to whole cache lines
+        ("dithers", "i4"), ("braking", "f8"), ("hardest", "f8"),
     ],
     align=True,
 )  # fmt: skip

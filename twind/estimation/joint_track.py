@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from twind.estimation.compile import inlined, kernel
-from twind.estimation.joint_channels import USED, audit, blame, integrate, start_channel
+from twind.estimation.joint_channels import USED, audit, blame, integrate, rate_variance, start_channel
 from twind.estimation.joint_choice import due, guard, judge, reconsider, start_choice
 from twind.estimation.joint_lanes import density, foresee, nearest, start_lanes, update_lanes, update_rates
 from twind.estimation.joint_records import AA, LANES, PA, PP, PV, RESTART_NS, VA, VV, A, P, V
@@ -23,6 +23,7 @@ SURE = 1.5  # times the configured variance: less jitter may be chance
 CAUTION = 2.0
 """How many times learnt jitter beyond the configured one counts in the models. One would be theory; over simulated machines of
 all speeds and real pendulums two predicts best, and all from 1 to 9 almost as well."""
+RATE_GATE = 9.0  # variances: one that lags in fast motion is let go by, and may help again
 WIDEST = LANES - 1  # the lane whose gate decides
 
 DONE = -1.0
@@ -139,8 +140,10 @@ def watch(row: Any, track: Any, ledger: Any, T: float, t: int, z: float, rate: f
     track.rivals = 0
     if row.velocity_var > 0.0:
         integrate(ledger, rate, T)
-        if ledger.channel == USED and abs(rate) <= row.top_speed:
-            update_rates(track, rate, row.velocity_var)
+        off = rate - track.x[V + WIDEST]
+        variance = rate_variance(row, ledger)
+        if ledger.channel == USED and off * off <= RATE_GATE * (track.x[VV + WIDEST] + variance):  # not of NaN
+            update_rates(track, rate, variance)
     if due(track, t):
         audit(row, ledger, z - ledger.then_z, (t - track.then_ns) * 1e-9)
         judge(row, track, ledger, z, t)
