@@ -70,7 +70,9 @@ def audit(row: Any, ledger: Any, moved: float, T: float) -> None:
     error = off * off - 2.0 * row.r
     ledger.rate_var += REMEMBERED * (max(error, 0.0) / (lasted * lasted) - ledger.rate_var)
     late = LAG_S * abs(ledger.last_rate - first)
-    agrees = abs(off) <= noise + TOLERANCE * abs(way) + (late if late > 0.0 else 0.0)  # NaN before the first window
+    if math.isnan(late):  # before the first window, or where no velocity came with the last sample
+        late = 0.0
+    agrees = abs(off) <= noise + TOLERANCE * abs(way) + late
     if agrees:
         ceiling = RETURN if ledger.channel == DISABLED else PROOF
         ledger.trust = min(ledger.trust + 1.0, ceiling)
