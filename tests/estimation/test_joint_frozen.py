@@ -23,7 +23,7 @@ def repeating(z: np.ndarray, begin: int) -> np.ndarray:
     return np.concatenate([z[: begin + 1], np.repeat(z[begin : begin + 1], z.shape[0] - begin - 1, axis=0)])
 
 
-def stop(s: np.ndarray, at: float, speed: float, braking: float) -> np.ndarray:
+def stop(s: np.ndarray, at: np.ndarray, speed: np.ndarray, braking: float) -> np.ndarray:
     """Return the positions of a joint that brakes to a stand."""
     way = np.clip(s - at, 0.0, speed / braking)
     return speed * np.minimum(s, at) + speed * way - 0.5 * braking * way**2

@@ -262,7 +262,7 @@ class JointBank:
     @property
     def still(self) -> NDArray[np.int64]:
         """(n_joints,) 1 where the joint stands still."""
-        return np.minimum(self._tracks["still"], 1, dtype=np.int64)
+        return (self._tracks["still"] > 0).astype(np.int64)
 
     @property
     def channels(self) -> NDArray[np.int64]:
