@@ -151,6 +151,17 @@ def test_the_live_layer_is_the_newest_and_its_tag_changes_with_it(daemon: Daemon
     assert f"int64 twind:seq = {daemon.seq}".encode() in body
 
 
+def test_the_index_too_is_asked_about_again_instead_of_sent_again(daemon: Daemon) -> None:
+    status, headers, body = daemon.ask("/stage/")
+    assert (status, headers["Content-Type"]) == (200, "application/json")
+    assert "live.usda" in json.loads(body)["files"]
+    tag = headers["ETag"]
+    assert daemon.ask("/stage/", If_None_Match=tag)[0::2] == (304, b"")
+    assert daemon.ask("/stage/", "HEAD")[1]["ETag"] == tag
+    daemon.publish()
+    assert daemon.ask("/stage/", If_None_Match=tag)[0] == 200
+
+
 def test_only_reading_is_allowed(daemon: Daemon) -> None:
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         assert daemon.ask("/stage/twin.usda", method)[0] == 405

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from twind.model.digest import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,4 +66,4 @@ class LiveCopies:
         data = self._stage.layer_text().encode()
         ended_s = time.monotonic()
         self._next_s = ended_s + _REST * (ended_s - started_s)
-        return LiveCopy(seq, data, hashlib.blake2b(data, digest_size=12).hexdigest())
+        return LiveCopy(seq, data, digest(data))

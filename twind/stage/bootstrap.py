@@ -8,7 +8,6 @@ paths; all others are the user's own, byte for byte.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import posixpath
 import tempfile
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pxr import Sdf, UsdUtils
 
+from twind.model.digest import digest
 from twind.model.errors import StageError
 from twind.stage.composed import composed_root
 from twind.stage.dependencies import dependencies_of
@@ -59,7 +59,7 @@ class StageFile:
     @classmethod
     def holding(cls, data: bytes) -> StageFile:
         """Return a file that is held in memory."""
-        return cls(None, data, hashlib.blake2b(data, digest_size=12).hexdigest())
+        return cls(None, data, digest(data))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,14 @@ CLOSED_POLICY = "default-src 'none'; frame-ancestors 'none'"
 """Content-Security-Policy of everything but the page."""
 
 
+def encoded(document: object) -> bytes:
+    """Encode a document as JSON."""
+    return _ENCODER.encode(document)
+
+
 def as_json(document: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Encode a document."""
-    return web.Response(body=_ENCODER.encode(document), status=status, headers=headers, content_type="application/json")
+    """Answer with a document."""
+    return web.Response(body=encoded(document), status=status, headers=headers, content_type="application/json")
 
 
 def as_text(text: str, *, status: int = 200) -> web.Response:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from twind.model.digest import digest
 from twind.runtime.http import answers
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _THREADS = 4
 """Threads that read files: a slow disk holds up nothing but `/stage/`."""
 
 _TYPES = {
+    ".json": "application/json",
     ".usda": "model/vnd.usda",  # registered with IANA, as is the next
     ".usdz": "model/vnd.usdz+zip",
     ".png": "image/png",
@@ -81,9 +83,12 @@ class StageRoutes:
     async def _redirect(self, _request: web.Request) -> web.Response:
         return web.Response(status=308, headers={"Location": "/stage/"})
 
-    async def _index(self, _request: web.Request) -> web.Response:
+    async def _index(self, request: web.Request) -> web.Response:
         files = self._files()
-        return answers.not_started() if files is None else answers.as_json(files.index())
+        if files is None:
+            return answers.not_started()
+        data = answers.encoded(files.index())
+        return self._answer(request, "index.json", _Body(len(data), digest(data), data=memoryview(data)))
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         files = self._files()
