@@ -349,14 +349,26 @@ def test_articulation_root_without_bodies_is_ignored(stage_from: Callable[..., A
     assert "no rigid body" in reasons(topology, "/empty")[0]
 
 
-def test_links_inside_an_instance_are_ignored_with_the_cure(stage_from: Callable[..., Any]) -> None:
+def test_robot_inside_an_instance_is_found_and_the_instance_named_that_the_live_layer_opens(
+    stage_from: Callable[..., Any],
+) -> None:
     text = f"""
     class "asset" {{ {two_links(joint("Revolute", "j", "/asset/robot/a", "/asset/robot/b"))} }}
     def Xform "copy" (instanceable = true references = </asset>) {{}}
     """
     topology = discover_stage(stage_from(text))
+    assert [link.prim for link in topology.robots[0].links] == ["/copy/robot/a", "/copy/robot/b"]
+    assert "opens this instance (instanceable = false)" in reasons(topology, "/copy")[0]
+
+
+def test_object_inside_an_instance_is_ignored_with_the_cure(stage_from: Callable[..., Any]) -> None:
+    text = f"""
+    class "asset" {{ {body("box")} }}
+    def Xform "copy" (instanceable = true references = </asset>) {{}}
+    """
+    topology = discover_stage(stage_from(text))
     assert topology.entities == ()
-    assert any("instanceable = false" in one.reason for one in topology.ignored)
+    assert "instanceable = false" in reasons(topology, "/copy/box")[0]
 
 
 def test_object_below_a_moving_link_is_ignored_because_the_link_carries_it(stage_from: Callable[..., Any]) -> None:

@@ -204,12 +204,23 @@ def test_entities_of_one_id_are_an_error_and_do_not_end_the_search(findings: _Li
     assert [(finding.rule.name, finding.prims) for finding in found] == [("duplicate-id", ("/World/arm", "/crate"))]
 
 
-def test_bodies_inside_an_instance_are_one_error(findings: _Lint) -> None:
-    instance = 'def Xform "copy" (\n    instanceable = true\n    references = </World>\n)\n{\n}\n'
+def test_objects_inside_an_instance_are_one_error(findings: _Lint) -> None:
+    box = 'def Xform "box" (prepend apiSchemas = ["PhysicsRigidBodyAPI"])\n{\n}\n'
+    instance = f'class "Boxes"\n{{\n{box}{box.replace("box", "lid")}}}\n'
+    instance += 'def Xform "copy" (\n    instanceable = true\n    references = </Boxes>\n)\n{\n}\n'
     found = [finding for finding in findings(HEAD + ARM + instance) if finding.rule.severity > Severity.NOTE]
     assert [(finding.rule.name, finding.prims, finding.what) for finding in found] == [
-        ("instanced-link", ("/copy",), "3 rigid bodies are inside this instance")
+        ("instanced-body", ("/copy",), "2 rigid bodies are inside this instance")
     ]
+
+
+def test_robot_inside_an_instance_is_a_note(findings: _Lint) -> None:
+    instance = 'def Xform "copy" (\n    instanceable = true\n    references = </World>\n)\n{\n    string twind:id = "copy"\n}\n'
+    found = [finding for finding in findings(HEAD + ARM + instance) if "/copy" in finding.prims]
+    assert [(finding.rule.name, finding.what) for finding in found] == [
+        ("instanced-robot", "3 rigid bodies are inside this instance")
+    ]
+    assert found[0].rule.severity is Severity.NOTE
 
 
 def test_an_animated_parent_is_found(findings: _Lint) -> None:

@@ -11,6 +11,7 @@ from twind.model.topology import RigidObject, Topology
 from twind.stage.articulations import Articulation, find_articulations, welded_to_world
 from twind.stage.bodies import Bodies
 from twind.stage.identity import ENABLED, ID, check_ids, entity_id, is_enabled, robot_prims
+from twind.stage.instances import instances_above
 from twind.stage.joints import read_joints
 from twind.stage.mounts import Mover, carrier, find_mount
 from twind.stage.notes import Notes
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _NOTHING_MOVES = "none of its links can move, so there is nothing to follow"
 """Why an articulation is passed over whose base is fixed and that has fixed joints only."""
+OPENED = "the live layer opens this instance (instanceable = false),"
+"""How the note on an instance begins that holds parts of a robot."""
 
 
 def discover(root: str, *, strict: bool = True) -> Topology:
@@ -76,11 +79,8 @@ class _Discovery:
         in_robots = {body for articulation in found for body in articulation.tree.bodies}
         found = [articulation for articulation in found if self._can_move(articulation)]
         chosen = robot_prims([(one.root, [prim.GetPath() for prim in self._prims_of(one.tree)]) for one in found])
-        followed = [
-            (prim, articulation)
-            for prim, articulation in zip(chosen, found, strict=True)
-            if self._is_enabled(prim) and self._writable(articulation)
-        ]
+        followed = [(prim, articulation) for prim, articulation in zip(chosen, found, strict=True) if self._is_enabled(prim)]
+        self._note_opened([prim for _, articulation in followed for prim in self._prims_of(articulation.tree)])
         welded = welded_to_world(self._joints)
         free = [
             body
@@ -133,7 +133,14 @@ class _Discovery:
                 body.prim, f"{self._joints[weld].path} fixes it to the world; give it a {ID} to follow it nevertheless"
             )
             return False
-        return not self._is_proxy(body.prim, "an object")
+        for instance in instances_above([body.prim])[:1]:
+            self._notes.add(
+                body.prim,
+                f"an object inside the instance {instance.GetPath()} is not followed; make the instance the rigid body, "
+                "or set `instanceable = false` there",
+            )
+            return False
+        return True
 
     def _note_idle_ids(self, known: set[Any]) -> None:
         """Note the prims that claim to be an entity but are none."""
@@ -141,26 +148,10 @@ class _Discovery:
             if prim.HasAttribute(ID) and prim.GetPath() not in known and authored_text(prim, ID) is not None:
                 self._notes.add(prim, f"it has a {ID}, but stands neither for an articulation nor is a rigid body")
 
-    def _writable(self, articulation: Articulation) -> bool:
-        """Whether USD allows opinions on all that moves."""
-        moving = self._moving(articulation.tree)
-        links = [self._bodies.all[index].prim for index in articulation.tree.bodies if index in moving]
-        joints = [self._joints[joint] for branch in articulation.tree.branches for joint in branch.joints]
-        return not any(
-            self._is_proxy(prim, "a robot") for prim in (*links, *(joint.prim for joint in joints if not joint.fixed))
-        )
-
-    def _is_proxy(self, prim: Any, what: str) -> bool:
-        """Note a prim inside an instance: USD allows no opinions on it, so it cannot be moved on its own."""
-        if not prim.IsInstanceProxy():
-            return False
-        instance = prim
-        while not instance.IsInstance():
-            instance = instance.GetParent()
-        self._notes.add(
-            prim, f"{what} inside the instance {instance.GetPath()} cannot be moved; set `instanceable = false` there"
-        )
-        return True
+    def _note_opened(self, prims: Sequence[Any]) -> None:
+        """Note the instances that hold parts of robots: USD allows no opinions in there until they are opened."""
+        for instance in instances_above(prims):
+            self._notes.add(instance, f"{OPENED} because parts of a robot are inside; others like it go on sharing theirs")
 
     def _moving(self, tree: Tree) -> set[int]:
         """Return the bodies of a tree that move in the world."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pxr import Gf, Sdf, Usd, UsdGeom, Vt
 
+from twind.stage.instances import instances_above
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -34,10 +36,11 @@ def find_looks(stage: Any, topology: Topology, stale_color: tuple[float, float, 
         for entity, one in enumerate(topology.entities)
         for prim in ([link.prim for link in one.links] if entity < len(topology.robots) else [one.prim])  # type: ignore[union-attr]
     }
+    opened = {instance.GetPath() for instance in instances_above(owners)}
     stale = Gf.Vec3f(*stale_color)
     looks = []
     for body, entity in owners.items():
-        for prim in _shapes(body, owners):
+        for prim in _shapes(body, owners, opened):
             fresh = _color(prim)
             looks.append(
                 Look(
@@ -50,13 +53,16 @@ def find_looks(stage: Any, topology: Topology, stale_color: tuple[float, float, 
     return looks
 
 
-def _shapes(body: Any, bodies: dict[Any, int]) -> Iterator[Any]:
-    """Walk below one body, not into other bodies and not into instances, whose shapes can only inherit a colour."""
-    walk = iter(Usd.PrimRange(body))
+def _shapes(body: Any, bodies: dict[Any, int], opened: set[Any]) -> Iterator[Any]:
+    """Walk below one body, not into other bodies and not into closed instances, whose shapes can only inherit a colour."""
+    walk = iter(Usd.PrimRange(body, Usd.TraverseInstanceProxies()))
     for prim in walk:
         if prim != body and prim in bodies:
             walk.PruneChildren()
-        elif prim.IsInstance() or prim.IsA(UsdGeom.Gprim):
+        elif prim.IsInstance() and prim.GetPath() not in opened:
+            yield prim
+            walk.PruneChildren()
+        elif prim.IsA(UsdGeom.Gprim):
             yield prim
 
 

@@ -24,7 +24,7 @@ def switches(stage: Any, topology: Topology) -> Iterator[tuple[str, str]]:
     bodies = {link.prim for robot in topology.robots for link in robot.links} | {one.prim for one in topology.objects}
     above = {str(prefix) for body in bodies for prefix in stage.GetPrimAtPath(body).GetPath().GetPrefixes()}
     joints = {joint.prim for robot in topology.robots for joint in robot.joints}
-    for prim in Usd.PrimRange(stage.GetPseudoRoot()):
+    for prim in Usd.PrimRange(stage.GetPseudoRoot(), Usd.TraverseInstanceProxies()):
         path = str(prim.GetPath())
         if path in bodies and prim.HasAPI(UsdPhysics.RigidBodyAPI):
             yield path, BODY

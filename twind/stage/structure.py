@@ -13,6 +13,7 @@ from twind.model.estimates import Status
 from twind.stage import encoders
 from twind.stage.axes import si_per_unit
 from twind.stage.dead_band import DeadBand
+from twind.stage.instances import instances_above
 from twind.stage.joints import state_instance
 from twind.stage.looks import DISPLAY_COLOR, Look, find_looks
 from twind.stage.physics_off import switches
@@ -61,6 +62,8 @@ def author(layer: Any, stage: Any, topology: Topology, *, instance: str = "", op
             override.create(layer, plan.columns)
         for prim, schemas in plan.schemas.items():
             layer.GetPrimAtPath(prim).SetInfo("apiSchemas", Sdf.TokenListOp.Create(prependedItems=schemas))
+        for prim in plan.opened:
+            Sdf.CreatePrimInLayer(layer, prim).instanceable = False
         for prim, order in plan.orders.items():
             owner = layer.GetPrimAtPath(prim)
             spec = Sdf.AttributeSpec(owner, ORDER, Sdf.ValueTypeNames.TokenArray, Sdf.VariabilityUniform)
@@ -130,6 +133,9 @@ class _Plan:
         if options.physics_off:
             for prim, name in switches(stage, topology):
                 self.overrides.append(_Override(prim, name, Sdf.ValueTypeNames.Bool, value=False))
+        prims = {override.prim: stage.GetPrimAtPath(override.prim) for override in self.overrides}
+        self.opened = [str(instance.GetPath()) for instance in instances_above(prims.values())]
+        """Instances that hold any of it."""
 
     def _states(self, topology: Topology) -> None:
         for index, robot in enumerate(topology.robots):

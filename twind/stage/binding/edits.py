@@ -10,6 +10,7 @@ from twind.model.errors import StageError
 from twind.stage import hints, identity
 from twind.stage.binding.routes import PREFIX, attribute
 from twind.stage.binding.wishes import Wishes, kind_of
+from twind.stage.instances import instances_above
 from twind.stage.schema_plugin import ENTITY_API, JOINT_API, ROUTE_API
 
 _TEXT, _NUMBER, _FLAG = Sdf.ValueTypeNames.String, Sdf.ValueTypeNames.Float, Sdf.ValueTypeNames.Bool
@@ -26,10 +27,11 @@ _TYPES = {
 
 
 class Edits:
-    """A layer to author in; opinions that stand there already are no change."""
+    """The root layer of a stage, to author in; opinions that stand there already are no change."""
 
-    def __init__(self, layer: Any) -> None:
-        self._layer = layer
+    def __init__(self, stage: Any) -> None:
+        self._stage = stage
+        self._layer = stage.GetRootLayer()
         self.changed = False
 
     def apply(self, wishes: Wishes) -> None:
@@ -71,6 +73,10 @@ class Edits:
         return self._layer.GetAttributeAtPath(f"{prim}.{name}") is not None
 
     def _prim(self, path: str) -> Any:
+        found = self._stage.GetPrimAtPath(path)
+        for instance in instances_above([found] if found else []):  # else the opinions would be there, and without effect
+            Sdf.CreatePrimInLayer(self._layer, instance.GetPath()).instanceable = False
+            self.changed = True
         return self._layer.GetPrimAtPath(path) or Sdf.CreatePrimInLayer(self._layer, path)
 
     def _apply_schema(self, prim: str, name: str) -> None:

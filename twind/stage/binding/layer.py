@@ -93,7 +93,7 @@ class BindingLayer:
         Raises:
             StageError: Two entities have the same id all the same, or an id cannot stand in a topic.
         """
-        edits = Edits(self._layer)
+        edits = Edits(self._stage)
         edits.apply(wishes)
         self._changed |= edits.changed
         return discover_stage(self._stage, root=str(self.path))

@@ -125,10 +125,17 @@ NOTHING_MOVES = Rule(
     "If it belongs to a robot that moves, join it to that robot's links.",
 )
 INSTANCED = Rule(
-    "instanced-link",
+    "instanced-body",
     _E,
     "REP-158 §1.2.6, SimReady RB.005",
-    "USD allows no opinions on prims inside an instance, so they cannot be moved.",
+    "USD allows no opinions on prims inside an instance, so objects in there are not followed.",
+    "Make the instance itself the rigid body, or set instanceable = false on it.",
+)
+INSTANCED_ROBOT = Rule(
+    "instanced-robot",
+    _N,
+    "REP-158 §1.2.6, SimReady RB.005",
+    "twind opens the instance in the live layer (instanceable = false). Its prims, meshes too, are its own from then on.",
     "Set instanceable = false on the instance; instance the geometry below the links instead.",
 )
 PAYLOAD = Rule(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pxr import Usd
 
 from twind.model.errors import StageError
-from twind.stage.discover import discover_stage
+from twind.stage.discover import OPENED, discover_stage
 from twind.stage.identity import ENABLED
 from twind.stage.lint import joint_rules, openusd, rules, stage_rules, transform_rules, twin_rules
 from twind.stage.lint.findings import Finding
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _IMPLIED = {
     "metersPerUnit is not authored": rules.UNITS_UNDECLARED,
+    OPENED: rules.INSTANCED_ROBOT,
     "it closes a kinematic loop": rules.LOOP,
     "none of its links can move": rules.NOTHING_MOVES,
     f"{ENABLED} is false": rules.LEFT_OUT,
@@ -28,6 +29,8 @@ _IMPLIED = {
     "it is excluded from the articulation": rules.LEFT_OUT,
 }
 """How remarks of discovery begin that are a rule of their own."""
+_SAID = (rules.UNITS_UNDECLARED, rules.INSTANCED_ROBOT)
+"""Those that look for themselves."""
 
 
 def lint(root: str) -> list[Finding]:
@@ -57,7 +60,7 @@ def _remarks(subject: Subject, found: Sequence[Finding]) -> Iterator[Finding]:
     known = {(prim, finding.rule.severity > Severity.NOTE) for finding in found for prim in finding.prims}
     for remark in subject.topology.ignored:
         implied = next((rule for start, rule in _IMPLIED.items() if remark.reason.startswith(start)), None)
-        if implied is rules.UNITS_UNDECLARED or (remark.prim != "/" and _covered(remark.prim, known)):
+        if implied in _SAID or (remark.prim != "/" and _covered(remark.prim, known)):
             continue
         yield Finding(implied or rules.PASSED_OVER, (remark.prim,), remark.reason)
 

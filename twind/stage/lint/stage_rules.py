@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from pxr import Usd, UsdGeom, UsdPhysics
 
+from twind.stage.instances import instances_above
 from twind.stage.lint import rules
 from twind.stage.lint.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from twind.stage.lint.rules import Rule
     from twind.stage.lint.subject import Subject
 
 _STAGE = ("/",)
@@ -81,15 +83,14 @@ def _entities(subject: Subject) -> Iterator[Finding]:
 
 
 def _instances(subject: Subject) -> Iterator[Finding]:
-    inside = defaultdict(list)
+    links = {link.prim for robot in subject.topology.robots for link in robot.links}
+    inside: dict[tuple[Rule, str], int] = defaultdict(int)
     for prim in subject.prims:
         if prim.IsInstanceProxy() and prim.HasAPI(UsdPhysics.RigidBodyAPI):
-            above = prim
-            while not above.IsInstance():
-                above = above.GetParent()
-            inside[str(above.GetPath())].append(prim)
-    for instance, bodies in inside.items():
-        yield Finding(rules.INSTANCED, (instance,), f"{len(bodies)} rigid bodies are inside this instance")
+            rule = rules.INSTANCED_ROBOT if str(prim.GetPath()) in links else rules.INSTANCED
+            inside[rule, str(instances_above([prim])[-1].GetPath())] += 1
+    for (rule, instance), count in inside.items():
+        yield Finding(rule, (instance,), f"{count} rigid bodies are inside this instance")
 
 
 def _payloads(subject: Subject) -> Iterator[Finding]:
