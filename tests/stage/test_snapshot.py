@@ -173,7 +173,7 @@ def test_a_killed_writer_leaves_a_whole_layer_and_the_next_one_cleans_up(root: s
             assert writer.stdout.readline() == "writing\n"
             writer.kill()
         assert Sdf.Layer.OpenAsAnonymous(str(folder / "live.usda")).GetPrimAtPath("/World/robot_0")
-    (folder / ".live.usda.new").write_text("half a la")
+    (folder / ".live-new.usda").write_text("half a la")
     live = LiveStage.open(root, instance="t")
     Snapshot(live, folder)
     live.close()

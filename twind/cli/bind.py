@@ -194,9 +194,18 @@ def _config_text(path: Path, layer: BindingLayer, hints: Sequence[RouteHint], ur
 
 
 def _write(outcome: Outcome) -> None:
-    from twind.cli.replacing import replace as replace_file
-
     if outcome.layer.changed:
-        replace_file(outcome.layer.path, outcome.layer.text())
+        _replace(outcome.layer.path, outcome.layer.text())
     if outcome.config is not None and outcome.config_text:
-        replace_file(outcome.config, outcome.config_text)
+        _replace(outcome.config, outcome.config_text)
+
+
+def _replace(path: Path, text: str) -> None:
+    from twind.flow.replacing import replacing
+    from twind.model.errors import PermanentError
+
+    try:
+        with replacing(path, durable=True) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise PermanentError(f"cannot write {path}: {error.strerror}") from error

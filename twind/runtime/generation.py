@@ -8,6 +8,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from twind.flow.replacing import replacing
 from twind.model.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def next_generation(state_dir: Path, *, newest_elsewhere: int = 0) -> int:
             with suppress(OSError):  # a file system without locks belongs to one daemon anyhow
                 fcntl.flock(folder, fcntl.LOCK_EX)
             generation = max(_read(state_dir / _FILE), newest_elsewhere) + 1
-            _replace(state_dir / _FILE, generation)
-            os.fsync(folder)
+            with replacing(state_dir / _FILE, locked=True, durable=True) as temporary:
+                temporary.write_text(f"{generation}\n", encoding="ascii")
         finally:
             os.close(folder)
     except OSError as error:
@@ -49,12 +50,3 @@ def _read(path: Path) -> int:
     except (FileNotFoundError, UnicodeDecodeError):
         return 0
     return int(text) if re.fullmatch(r"\d{1,15}\s*", text) else 0
-
-
-def _replace(path: Path, generation: int) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("w", encoding="ascii") as file:
-        file.write(f"{generation}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

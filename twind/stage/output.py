@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pxr import Tf
 
+from twind.flow.replacing import replacing
 from twind.model.errors import StageError
 from twind.stage.dependencies import dependencies_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def refuse_input(out: Path, stage: Any) -> None:
@@ -37,27 +36,11 @@ def written(out: Path) -> Iterator[Path]:
     Raises:
         StageError: It cannot be written, or pxr raised an error inside the block.
     """
-    name = ""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{out.stem}-", suffix=out.suffix, dir=out.parent)
-        os.close(descriptor)
-        temporary = Path(name)
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(out)
+        with replacing(out) as temporary:
+            yield temporary
     except OSError as error:
         raise StageError(f"cannot write {out}: {error.strerror or error}") from error
     except Tf.ErrorException as error:
         raise StageError(f"cannot write {out}: {error}") from error
-    finally:
-        if name:
-            with suppress(OSError):
-                Path(name).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    """Return the mask for new files, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

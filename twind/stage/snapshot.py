@@ -6,9 +6,9 @@ recomposes the whole stage.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from twind.flow.replacing import replacing
 from twind.model.errors import StageError
 from twind.stage.composed import composed_root, path_from
 from twind.stage.fence import Fence
@@ -83,16 +83,13 @@ def _holds(path: Path, data: bytes) -> bool:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees either the old one or the new one.
+    """Write a file as a whole.
 
-    One temporary name, so that what a killed process leaves is overwritten by the next. Not synchronised to the disk: the file
-    is made anew at every start, and a power cut costs a reader nothing but the time until then.
+    Not synchronised to the disk: the file is made anew at every start, and a power cut costs a reader nothing but the time
+    until then.
     """
-    temporary = path.with_name(f".{path.name}.new")
     try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        with replacing(path, locked=True) as temporary:
+            temporary.write_bytes(data)
     except OSError as error:
-        with suppress(OSError):  # the folder itself may be gone, or a file may have taken its place
-            temporary.unlink(missing_ok=True)
         raise StageError(f"cannot write {path}: {error.strerror}; check `stage.snapshot.path`") from error
