@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics
 
+from tests.usd_2511 import seen_by, seen_here
 from twind.stage.binding.layer import BindingLayer
 from twind.stage.binding.wishes import Wishes
 from twind.stage.discover import discover
 from twind.stage.identity import NAME
 from twind.stage.live import LiveStage
+from twind.stage.snapshot import Snapshot
 from twind.stage.structure import LiveOptions
 from twind.stage.synthetic import serial_robots
 
@@ -67,6 +69,16 @@ def test_links_inside_instances_stand_where_the_twin_has_them(
     for link in [link for robot in live.topology.robots for link in robot.links]:
         np.testing.assert_allclose(shown(live.stage, link.prim).T, next(worlds), atol=1e-6)
     live.close()
+
+
+def test_openusd_25_11_opens_the_same_instances_in_a_snapshot(hall: Path, usd_2511: Path) -> None:
+    live = LiveStage.open(str(hall), instance="t")
+    Snapshot(live, hall.parent / "live")
+    joint = next(one.prim for one in live.topology.robots[1].joints if one.movable)
+    live.close()
+    seen = seen_by(usd_2511, hall.parent / "live" / "twin.usda")
+    assert seen == seen_here(hall.parent / "live" / "twin.usda")
+    assert "state:angular:physics:position" in seen["prims"][joint]["attributes"]
 
 
 def test_only_the_instances_that_hold_a_followed_robot_are_opened(hall: Path) -> None:
