@@ -290,6 +290,29 @@ def test_arguments_that_fit_nothing_are_wrong_usage(here: Path, arguments: list[
     assert [path.name for path in here.iterdir()] == ["assets"]
 
 
+@pytest.mark.usefixtures("here")
+def test_a_joint_whose_name_another_one_has_is_asked_for_by_its_longer_name() -> None:
+    hand = """\
+        def Xform "hand" (prepend apiSchemas = ["PhysicsRigidBodyAPI"])
+        {
+        }
+        def "wrist"
+        {
+            def PhysicsRevoluteJoint "pan"
+            {
+                rel physics:body0 = </World/arm/base/link>
+                rel physics:body1 = </World/arm/hand>
+            }
+        }
+    }
+"""
+    arm = ARM.format(name="arm", joint="pan").removesuffix("    }\n") + hand
+    Path("arm.usda").write_text(HEAD + arm + "}\n")
+    said = " ".join(_bind("arm.usda", "--joint", "arm/pan:velocity=true", code=2).output.split())
+    assert "no joint 'pan', but arm/pan, wrist/pan" in said
+    _bind("arm.usda", "--joint", "arm/wrist/pan:velocity=true")
+
+
 def test_a_stage_of_nothing_is_wrong_usage(here: Path) -> None:
     Path("empty.usda").write_text(HEAD + "}\n")
     assert "declares no robots and no objects" in _bind("empty.usda", code=2).output

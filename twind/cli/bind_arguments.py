@@ -169,7 +169,9 @@ def joints(found: Sequence[Candidate], topology: Topology, arguments: Sequence[s
         meant = [joint for robot in chosen for joint in _named(robot, name)]
         if not meant:
             known = [joint.name for robot in chosen for joint in robot.joints if joint.movable]
-            raise click.BadParameter(f"{entity} has no joint {name!r}{closest_or_all(name, known)}", param_hint="--joint")
+            alike = [one for one in known if one.endswith(f"/{name}")]
+            cure = f", but {', '.join(alike)}" if alike else closest_or_all(name, known)
+            raise click.BadParameter(f"{entity} has no joint {name!r}{cure}", param_hint="--joint")
         values = dict(_setting(part) for part in settings.split(","))
         for joint in meant:
             given.setdefault(joint.prim, {}).update(values)
