@@ -89,6 +89,47 @@ def test_an_honest_channel_is_never_disabled_and_does_no_harm(
     assert not robot.bank.resets.any()
 
 
+@pytest.mark.parametrize("acceleration", [0.3, 3.0, 60.0])
+@pytest.mark.parametrize("rate_hz", [50, 250])
+@pytest.mark.parametrize("fault", ["noise", "steps", "20 ms late", "low-passed"])
+def test_a_velocity_that_is_honest_and_poor_is_never_disabled(
+    joints: Any, start_ns: int, acceleration: float, rate_hz: int, fault: str
+) -> None:
+    rng = np.random.default_rng(3)
+    t = start_ns + SECOND // rate_hz * np.arange(12 * rate_hz)
+    s = (t - start_ns) * 1e-9
+    pace = (acceleration / 0.3) ** 0.5
+
+    def speed(s: np.ndarray) -> np.ndarray:
+        return 0.3 * pace * np.cos(pace * s)
+
+    v = speed(s)
+    if fault == "noise":
+        v += rng.normal(0.0, 0.05, v.size)
+    elif fault == "steps":
+        v = np.round(v / 0.02) * 0.02
+    elif fault == "20 ms late":
+        v = speed(s - 0.02)
+    else:
+        for i in range(1, v.size):
+            v[i] = v[i - 1] + (v[i] - v[i - 1]) / (1.0 + 0.02 * rate_hz)
+    robot = joints(settings={"velocity_std": 0.05})
+    for part in np.array_split(np.arange(t.size), 50):
+        robot.feed(t[part], 0.3 * np.sin(pace * s)[part], rates=v[part])
+        assert robot.bank.channels[0] != DISABLED
+    assert robot.bank.channels.tolist() == [USED]
+    assert not robot.bank.resets.any()
+
+
+@pytest.mark.parametrize("factor", [-1.0, 10.0])
+def test_a_lying_channel_of_a_slow_joint_is_disabled_too(joints: Any, start_ns: int, factor: float) -> None:
+    t = start_ns + 10 * MS * np.arange(500)
+    s = (t - start_ns) * 1e-9
+    robot = joints(settings={"velocity_std": 0.05})
+    robot.feed(t, 0.1 * np.sin(0.8 * s), rates=factor * 0.08 * np.cos(0.8 * s))
+    assert robot.bank.channels.tolist() == [DISABLED]
+
+
 def test_a_channel_that_was_not_asked_for_or_not_sent_is_off(joints: Any, start_ns: int) -> None:
     t, z, v = arm(start_ns, 500)
     unasked, unsent = joints(), joints(settings={"velocity_std": 0.05})

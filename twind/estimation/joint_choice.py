@@ -11,6 +11,7 @@ from typing import Any
 
 from twind.estimation.compile import inlined, kernel
 from twind.estimation.joint_records import LANES, SCORE, THEN_A, THEN_P, THEN_V, A, P, V
+from twind.estimation.joint_stamps import stamp_variance
 from twind.estimation.singer import transition
 
 AHEAD_NS = 50_000_000  # over which predictions are judged
@@ -21,6 +22,8 @@ KEPT = 0.95  # of the sum at each judgement: the last second counts
 WOBBLE_S = 0.4
 MOST_WOBBLE = 400.0  # variances of a position
 GUARD = 2.5  # sigmas that a shown position may be from the sample it has just used
+ALONE = 4.0  # times the variance that one residual is allowed where samples are noisy: lag has another like it before
+CLIMB = 2  # lanes per sample by which another may be shown: one late stamp must not show what follows every sample
 BETTER = 0.9  # of the shown lane's sum, before another takes its place
 
 
@@ -83,16 +86,21 @@ def reconsider(row: Any, track: Any) -> None:
 def guard(row: Any, track: Any, z: float, T: float) -> None:
     """Show the best lane, or the next faster one that agrees with the sample just used.
 
-    How far they may be apart is what the best lane's residuals differ from one sample to the next: noise, or stamps that are
-    off, but not lag.
+    How far they may be apart is what the best lane's residuals differ from one sample to the next, or what the learnt jitter
+    of stamps explains: noise, or stamps that are off, but not lag. Lag lasts: where samples are noisier than configured, two
+    residuals in a row must say so.
     """
     shown = track.best
-    residual = z - track.x[P + shown]
-    change = residual - track.residual
+    residual, before = z - track.x[P + shown], track.residual
+    change = residual - before
     track.residual = residual
+    late = track.x[V + shown] * track.x[V + shown] * (stamp_variance(row, track) - row.stamp_var)
+    allowed = GUARD * GUARD * max(row.r + late, track.wobble)
+    if track.wobble > row.r and not (residual * before > 0.0 and before * before > 0.25 * allowed):
+        allowed *= ALONE
     track.wobble += T / (WOBBLE_S + T) * (min(0.5 * change * change, MOST_WOBBLE * row.r) - track.wobble)
-    allowed = GUARD * GUARD * max(row.r, track.wobble)
-    while shown < LANES - 1 and residual * residual > allowed:
+    most = min(max(shown, track.shown) + CLIMB, LANES - 1)
+    while shown < most and residual * residual > allowed:
         shown += 1
         residual = z - track.x[P + shown]
     track.shown = shown

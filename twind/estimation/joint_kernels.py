@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from twind.estimation.compile import kernel
-from twind.estimation.joint_frozen import begins_to_repeat, repeats, watch_first_repeat
+from twind.estimation.joint_frozen import begins_to_repeat, repeats, resume, watch_first_repeat
 from twind.estimation.joint_order import EPOCH, LATE, keep, place, place_late, replay
 from twind.estimation.joint_records import BLOCK, FARTHEST_NS, RESTART_NS
 from twind.estimation.joint_stamps import watch_stamps
@@ -122,7 +122,9 @@ def ingest_joints(
                     summarise(row, track, shown[index])
                     continue
                 if begins_to_repeat(arrival, number, t, z):
-                    watch_first_repeat(row, arrival, track, rings, index, number, t)
+                    watch_first_repeat(row, arrival, track, ledgers[index], rings, index, number, rate)
+                elif arrival.frozen == 1 and arrival.same_ns == t and number > 0:
+                    resume(row, arrival, ledgers[index], z)
                 same = same and repeats(arrival, t)
                 abrupt = abrupt or arrival.abrupt == 1
                 keep(arrival, rings[number & (rings.shape[0] - 1), index], sample, number)

@@ -86,7 +86,7 @@ TRACK = np.dtype(
         ("judged", "i4"),  # how often the lanes' predictions were
         ("best", "u2"), ("shown", "u2"),  # lanes
         ("rivals", "i4"),  # how many rejected samples agree with each other; joint_track
-        ("still", "i4"),
+        ("still", "i4"),  # 0 while it moves; joint_rest
     ],
     align=True,
 )  # fmt: skip
@@ -100,8 +100,10 @@ LEDGER = np.dtype(
         ("rival_t", "i8"), ("rival_p", "f8"), ("rival_v", "f8"),  # newest of the rejected samples that agree with each other
         ("reset_delta", "f8"),
         # the velocity channel; see joint_channels
-        ("travel", "f8"), ("travel_s", "f8"), ("last_rate", "f8"), ("trust", "f8"), ("channel", "i8"),
-        ("padding", "f8", (6,)),  # to whole cache lines
+        ("travel", "f8"), ("travel_s", "f8"), ("way", "f8"), ("way_s", "f8"),
+        ("first_rate", "f8"), ("last_rate", "f8"), ("trust", "f8"), ("rate_var", "f8"), ("channel", "i4"),
+        # what tells a frozen source; see joint_frozen
+        ("dithers", "i4"), ("braking", "f8"), ("hardest", "f8"),
     ],
     align=True,
 )  # fmt: skip

@@ -3,6 +3,8 @@
 Still: two means of the measured position, a fast and a slow one, have agreed for a while to within the encoder's own noise,
 which is measured from sample to sample. A still joint is shown at the slow mean with no velocity; the models run on unseen, so
 the first sample that leaves the noise shows motion at once.
+
+While it is still, `still` counts how restless its encoder is: a source that repeats itself is told by that (`joint_frozen`).
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ from twind.estimation.compile import inlined, kernel
 
 FAST_S, SLOW_S = 0.05, 0.4  # time constants of the two means
 CALM_NS = 300_000_000  # how long they must agree
-SPARSE_S = 0.1  # samples farther apart say nothing about rest
+SPARSE_S = 0.22  # samples farther apart say nothing about rest
 LOUDEST = 9.0  # variances of a position: more than that is motion
 FARTHEST = 16.0  # variances of the noise that a sample of a still joint may be away
 MEMORY = 0.1  # how fast noise is forgotten at rest: an encoder between two steps may flip only now and then
+REPEATED, MOST_STILL = -8, 1000  # how `still` counts on: by one for each sample that differs from the one before, else by this
+RESTLESS = 250  # a count that only an encoder reaches which hardly ever shows the same number twice
 FLOOR = 0.05  # of the position's sigma: noise that is always granted
 
 
@@ -44,11 +48,11 @@ def watch_rest(row: Any, track: Any, z: float, t: int, T: float) -> None:
     away = abs(z - track.slow)
     track.slow += w * (z - track.slow)
     change = min(0.5 * d * d, LOUDEST * row.r) - track.noise
-    track.noise += w * change * (MEMORY if track.still == 1 and change < 0.0 else 1.0)
+    track.noise += w * change * (MEMORY if track.still > 0 and change < 0.0 else 1.0)
     least = FLOOR * FLOOR * row.r
     drift = track.fast - track.slow
     if drift * drift > 2.0 * noise + least or away * away > FARTHEST * noise + least:
         track.still = 0
         track.calm_ns = t
     elif t - track.calm_ns > CALM_NS:
-        track.still = 1
+        track.still = min(max(track.still + (1 if d != 0.0 else REPEATED), 1), MOST_STILL)

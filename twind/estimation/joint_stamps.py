@@ -48,7 +48,7 @@ def watch_stamps(row: Any, track: Any, z: float, T: float, known: float, sigma: 
         speed = g * v * v
         rest = g * (row.r + v * v * sigma * sigma) + half * half * track.x[AA + k]
         found = e * e - rest - speed * known
-        sought = TYPICAL * row.stamp_var
+        sought = max(TYPICAL * row.stamp_var, known)
         inverse = 1.0 / (speed * sought + rest)
         share = speed * sought * inverse
         if e * e <= CAP * (rest + speed * row.gate_stamp_var):

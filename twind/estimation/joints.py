@@ -256,13 +256,13 @@ class JointBank:
 
     @property
     def frozen(self) -> NDArray[np.int64]:
-        """(n_joints,) 1 where the source repeats the same numbers although it was moving. A view: copy what you keep."""
+        """(n_joints,) 1 where the source repeats the same numbers although that cannot be true. A view: copy what you keep."""
         return self._arrivals["frozen"]
 
     @property
     def still(self) -> NDArray[np.int64]:
-        """(n_joints,) 1 where the joint stands still. A view: copy what you keep."""
-        return self._tracks["still"]
+        """(n_joints,) 1 where the joint stands still."""
+        return (self._tracks["still"] > 0).astype(np.int64)
 
     @property
     def channels(self) -> NDArray[np.int64]:

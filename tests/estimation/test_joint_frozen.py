@@ -1,0 +1,161 @@
+"""Frozen sources: fresh stamps and the same numbers, told from machines that stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MS = 1_000_000
+SECOND = 1_000_000_000
+
+
+def stamps(start_ns: int, seconds: float, rate_hz: int) -> np.ndarray:
+    return start_ns + SECOND // rate_hz * np.arange(round(seconds * rate_hz))
+
+
+def repeating(z: np.ndarray, begin: int) -> np.ndarray:
+    """Return what a source sends that repeats one sample for ever."""
+    return np.concatenate([z[: begin + 1], np.repeat(z[begin : begin + 1], z.shape[0] - begin - 1, axis=0)])
+
+
+def stop(s: np.ndarray, at: np.ndarray, speed: np.ndarray, braking: float) -> np.ndarray:
+    """Return the positions of a joint that brakes to a stand."""
+    way = np.clip(s - at, 0.0, speed / braking)
+    return speed * np.minimum(s, at) + speed * way - 0.5 * braking * way**2
+
+
+@pytest.mark.parametrize("log", ["sys_id_01", "sys_id_03"])
+def test_a_source_that_freezes_in_motion_is_flagged_within_a_second(
+    joints: Any, pendulum: Callable[[str], tuple[np.ndarray, np.ndarray]], log: str
+) -> None:
+    t, z = pendulum(log)
+    for cut in (1300, 2500, 4000):
+        robot = joints(2)
+        robot.feed(t[:cut], z[:cut])
+        assert robot.bank.frozen.tolist() == [0, 0]
+        late = t[cut - 1] + 2 * MS * np.arange(1, 501)
+        robot.feed(late, np.repeat(z[cut - 1 : cut], 500, axis=0))
+        assert robot.bank.frozen.tolist() == [1, 1]
+        assert (late[-1] - robot.bank.live_ns >= 0.9 * SECOND).all()
+        robot.feed(late[-1] + 2 * MS * np.arange(1, 3), z[cut : cut + 2])
+        assert robot.bank.frozen.tolist() == [0, 0]
+        assert (robot.bank.live_ns == robot.bank.last_ns).all()
+
+
+@pytest.mark.parametrize("log", ["sys_id_01", "sys_id_03"])
+def test_an_honest_log_is_never_called_frozen(
+    joints: Any, pendulum: Callable[[str], tuple[np.ndarray, np.ndarray]], log: str
+) -> None:
+    t, z = pendulum(log)
+    robot = joints(2)
+    for part in np.array_split(np.arange(t.size), 200):
+        robot.feed(t[part], z[part])
+        assert not robot.bank.frozen.any()
+
+
+def test_a_joint_that_came_to_rest_is_not_frozen(joints: Any, start_ns: int) -> None:
+    t = start_ns + 4 * MS * np.arange(1500)
+    s = (t - start_ns) * 1e-9
+    truth = np.where(s < 2.0, 0.5 - 0.5 * np.cos(np.pi * np.minimum(s, 2.0) / 2.0), 1.0)
+    robot = joints()
+    robot.feed(t, np.round(truth / 1e-4) * 1e-4)
+    assert robot.bank.frozen.tolist() == [0]
+    assert robot.bank.still.tolist() == [1]
+    assert robot.bank.live_ns[0] == t[-1]
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "speed", "quantum"),
+    [
+        (10, 0.5, 1e-4),
+        (50, 0.2, 1e-4),
+        (100, 0.1, 1e-5),
+        (125, 0.4, 0.0),
+        (250, 0.1, 1e-5),
+        (500, 0.05, 1e-6),
+        (1000, 1.0, 1e-3),
+    ],
+)
+def test_a_slow_arm_is_frozen_when_its_numbers_repeat_in_motion(
+    joints: Any, start_ns: int, rate_hz: int, speed: float, quantum: float
+) -> None:
+    t = stamps(start_ns, 3.0, rate_hz)
+    z = speed * (t - start_ns) * 1e-9
+    z = repeating(np.round(z / quantum) * quantum if quantum else z, 2 * rate_hz - 1)
+    robot = joints()
+    robot.feed(t, z)
+    assert robot.bank.frozen.tolist() == [1]
+    robot.feed(t[-1] + SECOND // rate_hz, z[-1] + 1e-6)
+    assert robot.bank.frozen.tolist() == [0]
+
+
+@pytest.mark.parametrize("rate_hz", [10, 50, 125, 500])
+@pytest.mark.parametrize("braking", [2.0, 10.0, 25.0])
+@pytest.mark.parametrize("quantum", [1e-5, 1e-4, 1e-3])
+def test_a_joint_that_brakes_is_not_frozen(joints: Any, start_ns: int, rate_hz: int, braking: float, quantum: float) -> None:
+    rng = np.random.default_rng(6)
+    n = 20
+    t = stamps(start_ns, 3.0, rate_hz)
+    s = ((t - start_ns) * 1e-9)[:, None]
+    z = stop(s, rng.uniform(1.2, 1.4, n), rng.uniform(0.05, 2.0, n), braking)
+    robots = [joints() for _ in range(n)]
+    for robot, column in zip(robots, z.T, strict=True):
+        robot.feed(t, np.round(column / quantum) * quantum)
+    assert [robot.bank.frozen[0] for robot in robots] == [0] * n
+
+
+def test_a_machine_that_stops_harder_than_others_is_mistaken_once(joints: Any, start_ns: int) -> None:
+    t = stamps(start_ns, 16.0, 250)
+    s = (t - start_ns) * 1e-9
+    z = np.round(0.8 * (np.minimum(s % 4.0, 2.0) + 2.0 * (s // 4.0)) / 1e-5) * 1e-5  # two seconds of motion, two of rest
+    robot = joints()
+    frozen = []
+    for second in np.array_split(np.arange(t.size), 16):
+        robot.feed(t[second], z[second])
+        frozen.append(robot.bank.frozen[0])
+    assert frozen == [0, 0, 1, 1, *[0] * 12]
+
+
+@pytest.mark.parametrize("speed", [0.0, 0.002])
+def test_an_encoder_that_dithers_at_rest_is_frozen_when_it_no_longer_does(joints: Any, start_ns: int, speed: float) -> None:
+    rng = np.random.default_rng(7)
+    t = stamps(start_ns, 8.0, 100)
+    s = (t - start_ns) * 1e-9
+    z = np.round((0.3 + speed * np.maximum(s - 5.0, 0.0) + rng.normal(0.0, 2e-5, t.size)) / 1e-6) * 1e-6
+    honest, frozen = joints(), joints()
+    honest.feed(t, z)
+    frozen.feed(t, repeating(z, 650))
+    assert (honest.bank.frozen[0], frozen.bank.frozen[0]) == (0, 1)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1, 0.3, 0.6])
+def test_an_encoder_that_flickers_between_two_steps_may_stop_doing_so(joints: Any, start_ns: int, noise: float) -> None:
+    rng = np.random.default_rng(8)
+    t = stamps(start_ns, 30.0, 100)
+    between = (t - start_ns) // (6 * SECOND) % 2 == 0  # at the edge of a step, and in its middle
+    z = 1e-4 * np.round(np.where(between, 500.5, 501.0) + np.where(between, noise, 0.1 * noise) * rng.normal(size=t.size))
+    robot = joints()
+    for part in np.array_split(np.arange(t.size), 60):
+        robot.feed(t[part], z[part])
+        assert robot.bank.frozen.tolist() == [0]
+
+
+def test_a_velocity_that_is_used_tells_of_a_slow_joint_that_froze(joints: Any, start_ns: int) -> None:
+    t = stamps(start_ns, 8.0, 100)
+    s = (t - start_ns) * 1e-9
+    z = np.where(s < 5.0, 0.5 * np.sin(2.0 * s), 0.5 * np.sin(10.0) + 0.03 * (s - 5.0))
+    v = np.where(s < 5.0, np.cos(2.0 * s), 0.03)
+    z = np.round(z / 1e-3) * 1e-3
+    first = 600 + int(np.flatnonzero(np.diff(z[600:]) != 0.0)[0]) + 1
+    told, untold = joints(settings={"velocity_std": 0.05}), joints()
+    told.feed(t, repeating(z, first), rates=repeating(v, first))
+    untold.feed(t, repeating(z, first), rates=repeating(v, first))
+    assert (told.bank.frozen[0], untold.bank.frozen[0]) == (1, 0)
+    honest = joints(settings={"velocity_std": 0.05})
+    honest.feed(t, z, rates=v)
+    assert honest.bank.frozen.tolist() == [0]
