@@ -279,3 +279,15 @@ def test_a_clock_that_is_set_stands_in_the_summary_and_is_followed(pendulum: Ben
         s = (int(row["target_ns"]) - T0) / 1e9
         if row["joint"] == "Joint1" and s > 6.0:
             assert float(row["position"]) == pytest.approx(_moving(s)[0], abs=0.02)
+
+
+def test_a_twist_that_lies_stands_in_the_summary_at_its_own_stream(crate: Bench, tmp_path: Path) -> None:
+    flight = _flight(3.0)
+    lies = [
+        (stamp, "cell/crate/twist", json.dumps({"stamp": stamp - 3 * MS, "linear": backwards, "angular": still}).encode())
+        for backwards, still in [({"x": -0.4, "y": 0, "z": 0}, {"x": 0, "y": 0, "z": 0})]
+        for stamp, _, _ in flight
+    ]
+    done = crate.replay(write(tmp_path / "a.mcap", [*flight, *lies]))
+    found = {stream["topic"]: [event["event"] for event in stream["events"]] for stream in done.summary["streams"]}
+    assert found == {"cell/crate/pose": [], "cell/crate/twist": ["channel_disabled"]}

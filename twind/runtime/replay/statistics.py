@@ -35,6 +35,8 @@ _MAX_EVENTS = 1000
 _OF_CLOCKS = {"clock_step": ("steps_ahead", "steps_back"), "stamps_frozen": ("freezes",), "clock_not_shared": ("trust_lost",)}
 """What the clock bank counts, by the event that it is in the summary."""
 _OF_ENTITIES = (events.ChannelDisabled, events.ChannelRestored, events.SourceFrozen, events.SourceMoving)
+_POSITIONS, _TWISTS = ("position",), ("twist", "world_twist")
+"""Channels whose samples show that joints freeze or report velocities that lie, and that a body's twist lies."""
 _CLOCK_COUNTS = tuple(name for names in _OF_CLOCKS.values() for name in names)
 
 
@@ -109,8 +111,8 @@ class Statistics:
     def _note(self, event: Event, outcomes: tuple[Outcome, ...], last_ns: int) -> None:
         """Note an event of an entity at the streams of the batch that showed it."""
         document = asdict(event)
-        channel = document.get("channel", "velocity")
-        rows = {row for row, of in _sampled(outcomes) if (of == CHANNELS[POSITION]) is (channel == "velocity")}
+        shown_by = _TWISTS if document.get("channel") == "twist" else _POSITIONS
+        rows = {row for row, channel in _sampled(outcomes) if channel in shown_by}
         own = {row for row in rows if self._estimators.streams[row].entity == document["entity"]}
         for row in sorted(own or rows):  # a packed message may be about others than its topic says
             self._of_row(row).note({"stamp_ns": last_ns, "event": event_name(type(event)), **document})
