@@ -77,6 +77,11 @@ def test_joints_without_velocity_or_effort_leave_holes_and_the_positions_count(h
     assert len(sample.effort) == 2
 
 
+def test_velocities_may_be_null_as_a_whole() -> None:
+    sample = JOINTS.decode(b'{"position": [0.5], "velocity": null, "effort": null}')
+    assert (sample.position, sample.velocity, sample.effort) == ([0.5], [], [])
+
+
 def test_a_hole_among_the_positions_refuses_the_message() -> None:
     assert refusal(JOINTS, b'{"position": [NaN, 1], "velocity": [NaN, 1]}') is Refusal.NOT_FINITE
 

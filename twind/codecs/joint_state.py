@@ -33,8 +33,8 @@ class _JointState(msgspec.Struct, gc=False):
 
 
 class _WithHoles(msgspec.Struct, gc=False):
-    velocity: list[float | None] = []
-    effort: list[float | None] = []
+    velocity: list[float | None] | None = None
+    effort: list[float | None] | None = None
 
 
 class _Names(msgspec.Struct):
@@ -113,5 +113,5 @@ class JointStateCodec:
         return names
 
 
-def _filled(values: list[float | None]) -> list[float]:
-    return [math.nan if value is None else value for value in values]
+def _filled(values: list[float | None] | None) -> list[float]:
+    return [math.nan if value is None else value for value in values or ()]
