@@ -20,8 +20,6 @@ from twind.telemetry.hub import event_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
     from twind.model.errors import RefusedInput
     from twind.model.messages import RawMessage
     from twind.runtime.estimators import Estimators, Outcome
@@ -32,12 +30,14 @@ if TYPE_CHECKING:
 
 _MAX_EVENTS = 1000
 """Events kept of one stream; the rest is counted."""
-_OF_CLOCKS = {"clock_step": ("steps_ahead", "steps_back"), "stamps_frozen": ("freezes",), "clock_not_shared": ("trust_lost",)}
-"""What the clock bank counts, by the event that it is in the summary."""
+_CLOCK_COUNTS = {
+    "steps_ahead": "clock_step", "steps_back": "clock_step", "freezes": "stamps_frozen", "trust_lost": "clock_not_shared",
+}  # fmt: skip
+"""What the clock bank counts, with the event that it is in the summary."""
+_NAMES = tuple(_CLOCK_COUNTS)
 _OF_ENTITIES = (events.ChannelDisabled, events.ChannelRestored, events.SourceFrozen, events.SourceMoving)
 _POSITIONS, _TWISTS = ("position",), ("twist", "world_twist")
 """Channels whose samples show that joints freeze or report velocities that lie, and that a body's twist lies."""
-_CLOCK_COUNTS = tuple(name for names in _OF_CLOCKS.values() for name in names)
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class Statistics:
         self._streams: dict[str, _Stream] = {}
         self._keys: dict[int, str] = {}
         self._watch = EstimationWatch(estimators)
-        self._clocks = {name: np.zeros(0, np.int64) for name in _CLOCK_COUNTS}
+        self._clocks = np.zeros((len(_CLOCK_COUNTS), 0), np.int64)
 
     def refused(self, message: RawMessage, refusal: RefusedInput) -> None:
         """Count one message that could not be used."""
@@ -76,7 +76,7 @@ class Statistics:
     def add(self, report: BatchReport, last_ns: int) -> None:
         """Note what became of one batch, of which the newest message was received at `last_ns`."""
         self.messages += report.messages
-        told = self._watch.new_events()
+        told = self._watch.of_entities()
         for outcome in report.outcomes:
             if outcome.resets:
                 self._note_resets(outcome, told)
@@ -119,13 +119,19 @@ class Statistics:
 
     def _note_clocks(self, last_ns: int) -> None:
         clocks = self._estimators.clocks
-        counts = clocks.counts(_CLOCK_COUNTS, streams=len(self._estimators.streams))
-        before, self._clocks = self._clocks, {name: values.copy() for name, values in counts.items()}
-        for name, parts in _OF_CLOCKS.items():
-            since = np.sum([_since(before[part], counts[part]) for part in parts], axis=0)
-            for row in np.flatnonzero(since):
-                event = {"stamp_ns": last_ns, "event": name, "offset_s": _number(float(clocks.offset_s[row]))}
-                self._of_row(int(row)).note(event)
+        counts = np.array(list(clocks.counts(_CLOCK_COUNTS, streams=len(self._estimators.streams)).values()))
+        before, self._clocks = self._clocks, counts
+        if np.array_equal(before, counts):
+            return
+        since = counts.copy()
+        since[:, : before.shape[1]] -= before  # streams come, and never go
+        for count, row in np.argwhere(since).tolist():
+            event = {
+                "stamp_ns": last_ns,
+                "event": _CLOCK_COUNTS[_NAMES[count]],
+                "offset_s": _number(float(clocks.offset_s[row])),
+            }
+            self._of_row(row).note(event)
 
     def _stream(self, key: str) -> _Stream:
         stream = self._streams.get(key)
@@ -178,13 +184,6 @@ def _sampled(outcomes: tuple[Outcome, ...]) -> Iterator[tuple[int, str]]:
         stream, channel = outcome.samples.stream, outcome.samples.channel
         pairs = np.column_stack((stream, np.full(len(stream), POSITION) if channel is None else channel))
         yield from ((int(row), CHANNELS[of]) for row, of in np.unique(pairs, axis=0))
-
-
-def _since(before: NDArray[np.int64], now: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return by how much counts of streams rose; streams come, and never go."""
-    since = now.copy()
-    since[: len(before)] -= before
-    return since
 
 
 def _plain(value: Any) -> Any:
