@@ -57,6 +57,35 @@ def test_top_level_stamps_may_be_nanoseconds_seconds_or_iso_8601(field: str, val
     assert JOINTS.decode(joints(**{field: value})).stamp_ns == nanoseconds
 
 
+@pytest.mark.parametrize(("seconds", "nanoseconds"), [("sec", "nanosec"), ("secs", "nsecs"), ("sec", "nsec")])
+def test_the_header_may_be_that_of_ros_2_or_ros_1_or_gazebo(seconds: str, nanoseconds: str) -> None:
+    header = {"seq": 7, "stamp": {seconds: 1_700_000_000, nanoseconds: 123_456_789}, "frame_id": ""}
+    assert JOINTS.decode(joints(header=header)).stamp_ns == 1_700_000_000_123_456_789
+
+
+def test_a_header_stamp_without_seconds_is_refused() -> None:
+    assert refusal(JOINTS, joints(header={"stamp": {"nanosec": 5}})) is Refusal.MISSING_FIELD
+
+
+@pytest.mark.parametrize("hole", ["NaN", "null", "-Infinity"])
+def test_joints_without_velocity_or_effort_leave_holes_and_the_positions_count(hole: str) -> None:
+    text = f'{{"name": ["a", "NaN, b"], "position": [0.5, -1], "velocity": [{hole}, 2], "effort": [{hole},{hole}]}}'
+    sample = JOINTS.decode(text.encode())
+    assert (sample.names, sample.position) == (("a", "NaN, b"), [0.5, -1.0])
+    assert math.isnan(sample.velocity[0])
+    assert sample.velocity[1] == 2.0
+    assert len(sample.effort) == 2
+
+
+def test_velocities_may_be_null_as_a_whole() -> None:
+    sample = JOINTS.decode(b'{"position": [0.5], "velocity": null, "effort": null}')
+    assert (sample.position, sample.velocity, sample.effort) == ([0.5], [], [])
+
+
+def test_a_hole_among_the_positions_refuses_the_message() -> None:
+    assert refusal(JOINTS, b'{"position": [NaN, 1], "velocity": [NaN, 1]}') is Refusal.NOT_FINITE
+
+
 def test_an_all_zero_header_stamp_counts_as_missing() -> None:
     assert JOINTS.decode(joints(header={"stamp": {"sec": 0, "nanosec": 0}})).stamp_ns == NO_STAMP
 

@@ -9,6 +9,7 @@ import pytest
 from twind.codecs.clock import ClockCodec
 from twind.codecs.joint_state import JointStateCodec
 from twind.codecs.pose import PoseCodec
+from twind.codecs.twist import TwistCodec
 from twind.config.base import SourceSettings
 from twind.config.load import load
 from twind.config.registry import Present, Registry
@@ -31,7 +32,12 @@ class FakeAdapter:
 
 REGISTRY = Registry(
     sources={"fake": Present(FakeAdapter())},
-    codecs={"joint_state": Present(JointStateCodec), "pose": Present(PoseCodec), "clock": Present(ClockCodec)},
+    codecs={
+        "joint_state": Present(JointStateCodec),
+        "pose": Present(PoseCodec),
+        "twist": Present(TwistCodec),
+        "clock": Present(ClockCodec),
+    },
 )
 
 
@@ -51,6 +57,7 @@ class Bench:
             "    routes:\n"
             '      - {topic: "cell/{entity}/joint_state", codec: joint_state}\n'
             '      - {topic: "cell/{entity}/pose", codec: pose}\n'
+            '      - {topic: "cell/{entity}/twist", codec: twist}\n'
             '      - {topic: "cell/{entity}/clock", codec: clock}\n' + extra
         )
         self._runs = 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import math
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Bench
+    from conftest import Bench, Results
 
     from twind.testing.recordings import Message
 
@@ -219,3 +221,73 @@ def test_resets_stand_in_the_summary_with_their_stamps(crate: Bench, tmp_path: P
     assert stream["resets"] == 1
     (event,) = [event for event in stream["events"] if event["event"] == "estimate_reset"]
     assert jump[100][0] <= event["stamp_ns"] <= jump[110][0]
+    assert (event["channel"], event["entity"]) == ("pose", "crate")
+    assert event["distance"] == pytest.approx(math.dist((0.4, 1.0, 2.0), (5.0, 0.0, 0.0)), abs=0.05)
+
+
+def _swinging(joints: Callable[[float], tuple[float, float]], *, stamp_step_s: float = 0.0) -> list[Message]:
+    """Eight seconds of a two-joint robot at 100 Hz, whose clock is set after four."""
+    found = []
+    for index in range(800):
+        received = T0 + index * 10 * MS
+        stamp = received - 2 * MS + (round(stamp_step_s * 1e9) if index >= 400 else 0)
+        found.append((received, "cell/double_pendulum/joint_state", joint_state(stamp, *joints(index * 0.01))))
+    return found
+
+
+def _moving(s: float) -> tuple[float, float]:
+    return 0.8 * math.sin(2.0 * s), 0.6 * math.sin(3.0 * s)
+
+
+def _events(done: Results) -> list[tuple[str, float]]:
+    (stream,) = done.summary["streams"]
+    return [(event["event"], (event["stamp_ns"] - T0) / 1e9) for event in stream["events"]]
+
+
+@pytest.mark.parametrize("sample_hz", [50.0, 0.5])
+def test_a_source_that_freezes_stands_in_the_summary_and_is_shown_stale(
+    pendulum: Bench, tmp_path: Path, sample_hz: float
+) -> None:
+    done = pendulum.replay(write(tmp_path / "a.mcap", _swinging(lambda s: _moving(min(s, 4.0)))), sample_hz=sample_hz)
+    ((name, at_s),) = _events(done)
+    assert name == "source_frozen"
+    assert 4.0 < at_s < 5.0
+    assert done.joints[-1]["status"] == "stale"
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(-1.0, ["channel_disabled"]), (10.0, ["channel_disabled"]), (1.0, [])])
+def test_velocities_that_lie_stand_in_the_summary(pendulum: Bench, tmp_path: Path, factor: float, expected: list[str]) -> None:
+    pendulum.config.write_text(pendulum.config.read_text() + "estimation: {joints: {use_velocity: true}}\n")
+    messages = []
+    for received, topic, payload in _swinging(_moving):
+        s = (received - T0) / 1e9
+        rates = [factor * 1.6 * math.cos(2.0 * s), factor * 1.8 * math.cos(3.0 * s)]
+        messages.append((received, topic, json.dumps({**json.loads(payload), "velocity": rates}).encode()))
+    found = _events(pendulum.replay(write(tmp_path / "a.mcap", messages)))
+    assert [name for name, _ in found] == expected
+    assert all(at_s < 5.0 for _, at_s in found)
+
+
+@pytest.mark.parametrize("step_s", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_stands_in_the_summary_and_is_followed(pendulum: Bench, tmp_path: Path, step_s: float) -> None:
+    done = pendulum.replay(write(tmp_path / "a.mcap", _swinging(_moving, stamp_step_s=step_s)), horizon_ms=0.0)
+    ((name, at_s),) = _events(done)
+    assert name == "clock_step"
+    assert 4.0 < at_s < 6.0
+    assert done.joints[-1]["status"] == "ok"
+    for row in done.joints:
+        s = (int(row["target_ns"]) - T0) / 1e9
+        if row["joint"] == "Joint1" and s > 6.0:
+            assert float(row["position"]) == pytest.approx(_moving(s)[0], abs=0.02)
+
+
+def test_a_twist_that_lies_stands_in_the_summary_at_its_own_stream(crate: Bench, tmp_path: Path) -> None:
+    flight = _flight(3.0)
+    lies = [
+        (stamp, "cell/crate/twist", json.dumps({"stamp": stamp - 3 * MS, "linear": backwards, "angular": still}).encode())
+        for backwards, still in [({"x": -0.4, "y": 0, "z": 0}, {"x": 0, "y": 0, "z": 0})]
+        for stamp, _, _ in flight
+    ]
+    done = crate.replay(write(tmp_path / "a.mcap", [*flight, *lies]))
+    found = {stream["topic"]: [event["event"] for event in stream["events"]] for stream in done.summary["streams"]}
+    assert found == {"cell/crate/pose": [], "cell/crate/twist": ["channel_disabled"]}

@@ -71,9 +71,11 @@ class FakeAdapter:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.opened: list[FakeSource] = []
+        self.instances: list[str] = []
 
     def open(self, name: str, settings: FakeSettings, *, instance: str, telemetry: Telemetry) -> FakeSource:
-        del settings, instance, telemetry
+        del settings, telemetry
+        self.instances.append(instance)
         self.opened.append(FakeSource(name, self.folder))
         return self.opened[-1]
 
@@ -133,3 +135,11 @@ def test_a_configuration_without_source_or_sink_is_refused(
 
     with pytest.raises(PermanentError, match=f"the configuration has no {missing}"):
         run(main())
+
+
+def test_it_is_another_client_than_the_daemon_with_the_same_configuration(
+    tmp_path: Path, telemetry: Telemetry, run: Callable[..., Any]
+) -> None:
+    adapter = FakeAdapter(tmp_path / "recordings")
+    run(RecordOnly(_loaded(tmp_path, adapter, "instance: cell-7\n" + SOURCE + SINK), telemetry=telemetry).run(duration_s=0.1))
+    assert adapter.instances == ["cell-7-recorder"]

@@ -4,16 +4,18 @@
      "name": ["joint_1", "joint_2"], "position": [0.1, 0.2], "velocity": [0, 0], "effort": []}
 
 Instead of the header, `stamp` or `timestamp` may hold integer nanoseconds, float seconds or ISO 8601. `name` may be left out
-when `position` is in the discovered joint order. Unknown fields are allowed; wrong types are not.
+when `position` is in the discovered joint order. A velocity or effort may be `null` or `NaN` for a joint that has none, as
+ros2_control writes it. Unknown fields are allowed; wrong types are not.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
 
-from twind.codecs.json_refusals import JSON_FAULTS, refusal_for
+from twind.codecs.json_refusals import JSON_FAULTS, refusal_for, with_nulls
 from twind.codecs.stamps import AnyStamp, RosHeader, sequence_of, stamp_ns
 from twind.model.errors import RefusedInput
 from twind.model.messages import JointSample
@@ -28,6 +30,11 @@ class _JointState(msgspec.Struct, gc=False):
     name: msgspec.Raw = msgspec.Raw(b"[]")
     velocity: list[float] = []
     effort: list[float] = []
+
+
+class _WithHoles(msgspec.Struct, gc=False):
+    velocity: list[float | None] | None = None
+    effort: list[float | None] | None = None
 
 
 class _Names(msgspec.Struct):
@@ -49,6 +56,8 @@ class JointStateCodec:
 
     def __init__(self) -> None:
         self._decode = msgspec.json.Decoder(_JointState).decode
+        self._decode_holes = msgspec.json.Decoder(_WithHoles).decode
+        self._decode_document = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
         self._decode_names = msgspec.json.Decoder(_Names).decode
         self._known_names: dict[bytes, tuple[str, ...]] = {}
 
@@ -59,7 +68,7 @@ class JointStateCodec:
             RefusedInput: The payload cannot be used.
         """
         try:
-            message = self._decode(payload)
+            message = self._message(payload)
             text = bytes(message.name)
             names = self._known_names.get(text) or self._names(text)
         except JSON_FAULTS as error:
@@ -78,6 +87,22 @@ class JointStateCodec:
         sequence = sequence_of(message.header)
         return JointSample(stamp, names or None, position, message.velocity, message.effort, sequence)
 
+    def _message(self, payload: bytes) -> _JointState:
+        """Decode a message; where that fails, again with NaN for the velocities and efforts that are not there."""
+        try:
+            return self._decode(payload)
+        except JSON_FAULTS:
+            try:
+                text = with_nulls(payload)
+                holes, document = self._decode_holes(text), self._decode_document(text)
+                message = self._decode(msgspec.json.encode({**document, "velocity": [], "effort": []}))
+            except JSON_FAULTS:
+                message = None
+            if message is None:  # say what is wrong with it as it came
+                raise
+        message.velocity, message.effort = _filled(holes.velocity), _filled(holes.effort)
+        return message
+
     def _names(self, text: bytes) -> tuple[str, ...]:
         """Decode names, and remember them: a robot sends the same ones each time, and strings cost more than numbers."""
         names = self._decode_names(_NAMES_BEGIN + text + _NAMES_END).name
@@ -86,3 +111,7 @@ class JointStateCodec:
                 self._known_names.clear()
             self._known_names[text] = names
         return names
+
+
+def _filled(values: list[float | None] | None) -> list[float]:
+    return [math.nan if value is None else value for value in values or ()]

@@ -12,7 +12,12 @@ from twind.model.refusals import Refusal
 JSON_FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """Everything that `msgspec.json.Decoder.decode` raises for bytes that are not what it expects."""
 
-_NOT_FINITE = re.compile(rb"[\[:,\s]-?(?:NaN|Infinity|nan|inf)\b")
+_NOT_FINITE = re.compile(rb"(?<=[\[:,\s])-?(?:NaN|Infinity|nan|inf)\b")
+
+
+def with_nulls(payload: bytes) -> bytes:
+    """Return a payload with `null` in the place of what stands for numbers that are none; JSON has no others."""
+    return _NOT_FINITE.sub(b"null", payload)
 
 
 def refusal_for(payload: bytes, error: Exception) -> RefusedInput:

@@ -16,10 +16,13 @@ _FRACTION = re.compile(r"[.,](\d+)")
 
 
 class RosTime(msgspec.Struct, gc=False):
-    """`builtin_interfaces/Time` as JSON."""
+    """`builtin_interfaces/Time` as JSON: of ROS 2 (`sec`, `nanosec`), ROS 1 (`secs`, `nsecs`) or Gazebo (`sec`, `nsec`)."""
 
-    sec: int
+    sec: int | None = None
     nanosec: int = 0
+    secs: int | None = None
+    nsecs: int = 0
+    nsec: int = 0
 
 
 class RosHeader(msgspec.Struct, gc=False):
@@ -59,9 +62,13 @@ def stamp_ns(header: RosHeader | FramedHeader | None, stamp: AnyStamp, timestamp
     """
     if header is not None and header.stamp is not None:
         time = header.stamp
-        if not 0 <= time.nanosec < NS_PER_S:
-            raise RefusedInput(Refusal.BAD_STAMP, f"header.stamp.nanosec is {time.nanosec}, not within 0 to 999999999")
-        return _checked(time.sec * NS_PER_S + time.nanosec)
+        seconds = time.secs if time.sec is None else time.sec
+        if seconds is None:
+            raise RefusedInput(Refusal.MISSING_FIELD, "header.stamp has neither `sec` nor `secs`")
+        nanoseconds = time.nanosec + time.nsecs + time.nsec  # no writer has more than one of them
+        if not 0 <= nanoseconds < NS_PER_S:
+            raise RefusedInput(Refusal.BAD_STAMP, f"header.stamp has {nanoseconds} ns, not 0 to 999999999")
+        return _checked(seconds * NS_PER_S + nanoseconds)
     value = timestamp if stamp is None else stamp
     if value is None:
         return NO_STAMP

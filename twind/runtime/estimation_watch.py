@@ -45,7 +45,11 @@ class EstimationWatch:
 
     def new_events(self) -> list[Event]:
         """Return what happened since the last call."""
-        return [*self._resets(), *self._velocities(), *self._twists(), *self._freezes(), *self._clocks()]
+        return [*self.of_entities(), *self._clocks()]
+
+    def of_entities(self) -> list[Event]:
+        """Return what happened to entities since the last call, clocks left out."""
+        return [*self._resets(), *self._velocities(), *self._twists(), *self._freezes()]
 
     def _resets(self) -> Iterator[Event]:
         joints, poses = self._estimators.joints, self._estimators.poses

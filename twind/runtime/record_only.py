@@ -37,10 +37,13 @@ class RecordOnly:
         if not self._recorders or not settings.sources:
             missing = "source to record from" if self._recorders else "sink of type mcap to record to"
             raise PermanentError(f"the configuration has no {missing}")
+        instance = (
+            f"{settings.instance}-recorder"  # a daemon with this configuration may run: its session at a broker is its own
+        )
         self._taps = []
         for name, of_source in settings.sources.items():
             adapter = loaded.registry.sources.load(of_source.type)
-            source = adapter.open(name, of_source, instance=settings.instance, telemetry=telemetry)
+            source = adapter.open(name, of_source, instance=instance, telemetry=telemetry)
             self._taps.append(Tap(source, self._recorders, telemetry))
 
     @property

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from twind import __version__
 from twind.model.errors import PermanentError
-from twind.model.time import NS_PER_S, ms_to_ns
+from twind.model.time import NS_PER_MS, NS_PER_S, ms_to_ns
 from twind.runtime.bindings import bindings_of
 from twind.runtime.estimators import Estimators
 from twind.runtime.pipeline import Feed
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _SILENCE_NS = 60 * NS_PER_S
 """Where nothing was received for longer, no instants are sampled until something is: recordings can lie months apart."""
 _MAX_BATCH = 4096
+_MAX_SPAN_NS = 20 * NS_PER_MS
+"""What happened is noted once a batch, so this bounds how late it is noted, however seldom the state is sampled."""
 _received = attrgetter("receive_ns")
 
 
@@ -135,8 +137,11 @@ class Replay:
         self._instants += 1
 
     def _process(self, messages: list[RawMessage]) -> None:
-        for begin in range(0, len(messages), _MAX_BATCH):
-            part = messages[begin : begin + _MAX_BATCH]
+        begin = 0
+        while begin < len(messages):
+            until_ns = messages[begin].receive_ns + _MAX_SPAN_NS
+            end = bisect_right(messages, until_ns, begin, min(begin + _MAX_BATCH, len(messages)), key=_received)
+            part, begin = messages[begin:end], end
             self._statistics.add(self._feed.process(part), part[-1].receive_ns)
 
     def _summary(self, recordings: Sequence[Recording], first_ns: int | None, last_ns: int | None) -> dict[str, Any]:

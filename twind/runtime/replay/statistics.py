@@ -1,4 +1,4 @@
-"""What became of the messages and samples of every recorded stream: verdicts, innovations, resets, clock."""
+"""What became of the messages and samples of every recorded stream: verdicts, innovations, resets, clock, and events."""
 
 from __future__ import annotations
 
@@ -12,18 +12,32 @@ import numpy as np
 
 from twind.estimation.tally import CHANNELS, POSITION
 from twind.model.estimates import Verdict
+from twind.runtime.estimation_watch import EstimationWatch
 from twind.runtime.figures import stream_figures
+from twind.telemetry import events
+from twind.telemetry.hub import event_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from twind.model.errors import RefusedInput
     from twind.model.messages import RawMessage
     from twind.runtime.estimators import Estimators, Outcome
     from twind.runtime.pipeline import BatchReport
     from twind.runtime.replay.routing import RecordedRoutes
     from twind.telemetry.estimation import StreamFigures
+    from twind.telemetry.events import Event
 
 _MAX_EVENTS = 1000
 """Events kept of one stream; the rest is counted."""
+_CLOCK_COUNTS = {
+    "steps_ahead": "clock_step", "steps_back": "clock_step", "freezes": "stamps_frozen", "trust_lost": "clock_not_shared",
+}  # fmt: skip
+"""What the clock bank counts, with the event that it is in the summary."""
+_NAMES = tuple(_CLOCK_COUNTS)
+_OF_ENTITIES = (events.ChannelDisabled, events.ChannelRestored, events.SourceFrozen, events.SourceMoving)
+_POSITIONS, _TWISTS = ("position",), ("twist", "world_twist")
+"""Channels whose samples show that joints freeze or report velocities that lie, and that a body's twist lies."""
 
 
 @dataclass(slots=True)
@@ -50,7 +64,8 @@ class Statistics:
         self._estimators = estimators
         self._streams: dict[str, _Stream] = {}
         self._keys: dict[int, str] = {}
-        self._steps = estimators.clocks.steps
+        self._watch = EstimationWatch(estimators)
+        self._clocks = np.zeros((len(_CLOCK_COUNTS), 0), np.int64)
 
     def refused(self, message: RawMessage, refusal: RefusedInput) -> None:
         """Count one message that could not be used."""
@@ -61,16 +76,17 @@ class Statistics:
     def add(self, report: BatchReport, last_ns: int) -> None:
         """Note what became of one batch, of which the newest message was received at `last_ns`."""
         self.messages += report.messages
+        told = self._watch.of_entities()
         for outcome in report.outcomes:
             if outcome.resets:
-                self._note_resets(outcome)
-        steps = self._estimators.clocks.steps
-        for row in np.flatnonzero(steps != self._steps):
-            offset_s = _number(float(self._estimators.clocks.offset_s[row]))
-            self._of_row(int(row)).note({"stamp_ns": last_ns, "event": "clock_step", "offset_s": offset_s})
-        self._steps = steps
+                self._note_resets(outcome, told)
+        for event in told:
+            if isinstance(event, _OF_ENTITIES):
+                self._note(event, report.outcomes, last_ns)
+        self._note_clocks(last_ns)
 
-    def _note_resets(self, outcome: Outcome) -> None:
+    def _note_resets(self, outcome: Outcome, told: list[Event]) -> None:
+        """Note each message that re-initialised estimates, with how far the newest reset of its entity in the batch went."""
         samples = outcome.samples
         if samples is None:
             return
@@ -79,8 +95,43 @@ class Statistics:
             reset = np.searchsorted(samples.offset, reset, side="right") - 1
         for message, count in zip(*np.unique(reset, return_counts=True), strict=True):
             channel = CHANNELS[POSITION if samples.channel is None else samples.channel[message]]
+            row = int(samples.stream[message])
             event = {"stamp_ns": int(samples.receive_ns[message]), "event": "estimate_reset", "channel": channel}
-            self._of_row(int(samples.stream[message])).note({**event, "count": int(count)})
+            self._of_row(row).note({**event, "count": int(count), **self._moved(row, channel, told)})
+
+    def _moved(self, row: int, channel: str, told: list[Event]) -> dict[str, Any]:
+        """Return how far a reset moved the entity of a stream."""
+        kind, entity = "joint" if channel == CHANNELS[POSITION] else "pose", self._estimators.streams[row].entity
+        for event in told:
+            if isinstance(event, events.EstimateReset) and (event.kind, event.entity) == (kind, entity):
+                where = {"joint": event.joint} if kind == "joint" else {"angle_rad": _number(event.angle_rad)}
+                return {"entity": entity, "distance": _number(event.distance), **where}
+        return {}
+
+    def _note(self, event: Event, outcomes: tuple[Outcome, ...], last_ns: int) -> None:
+        """Note an event of an entity at the streams of the batch that showed it."""
+        document = asdict(event)
+        shown_by = _TWISTS if document.get("channel") == "twist" else _POSITIONS
+        rows = {row for row, channel in _sampled(outcomes) if channel in shown_by}
+        own = {row for row in rows if self._estimators.streams[row].entity == document["entity"]}
+        for row in sorted(own or rows):  # a packed message may be about others than its topic says
+            self._of_row(row).note({"stamp_ns": last_ns, "event": event_name(type(event)), **document})
+
+    def _note_clocks(self, last_ns: int) -> None:
+        clocks = self._estimators.clocks
+        counts = np.array(list(clocks.counts(_CLOCK_COUNTS, streams=len(self._estimators.streams)).values()))
+        before, self._clocks = self._clocks, counts
+        if np.array_equal(before, counts):
+            return
+        since = counts.copy()
+        since[:, : before.shape[1]] -= before  # streams come, and never go
+        for count, row in np.argwhere(since).tolist():
+            event = {
+                "stamp_ns": last_ns,
+                "event": _CLOCK_COUNTS[_NAMES[count]],
+                "offset_s": _number(float(clocks.offset_s[row])),
+            }
+            self._of_row(row).note(event)
 
     def _stream(self, key: str) -> _Stream:
         stream = self._streams.get(key)
@@ -123,6 +174,16 @@ class Statistics:
         return {**document, **{name: found[name] for name in ("entity", "clock", "channels", "resets")}} | {
             "messages": document["messages"] + own.messages
         }
+
+
+def _sampled(outcomes: tuple[Outcome, ...]) -> Iterator[tuple[int, str]]:
+    """Yield each stream of a batch with each channel that it had samples of."""
+    for outcome in outcomes:
+        if outcome.samples is None:
+            continue
+        stream, channel = outcome.samples.stream, outcome.samples.channel
+        pairs = np.column_stack((stream, np.full(len(stream), POSITION) if channel is None else channel))
+        yield from ((int(row), CHANNELS[of]) for row, of in np.unique(pairs, axis=0))
 
 
 def _plain(value: Any) -> Any:
