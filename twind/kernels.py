@@ -1,0 +1,45 @@
+"""How kernels are compiled and kept on disk; the rooms that hold kernels say what they do beyond that.
+
+Kernels allocate nothing, and `_nrt` off makes sure of it: numba refuses one that would. It also leaves out the counting of
+references, atomic operations for every slice, which were four tenths of a pose update. `nogil` keeps the event loop alive
+while a batch runs in a thread; `error_model="numpy"` turns division by zero into inf and NaN, which the verdicts catch, instead
+of a raise. Of `fastmath` only `contract` is used (multiply and add in one instruction): the rest would compile those checks
+away. `parallel` aborts the process when two threads enter: it is not used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numba
+from numba.core.caching import FunctionCache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class _MachineCode(FunctionCache):  # type: ignore[misc]  (numba ships no types)
+    """Loads machine code without what only a compiler needs.
+
+    Numba imports its whole library of functions before it looks for a kernel on disk, and `scipy.linalg` with it where that is
+    installed: a third of a second, for nothing, as machine code is complete. A kernel that is not on disk is compiled, and the
+    compiler imports the library by itself.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the kernel for a signature from disk, None where it is not there."""
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
+
+
+def compile_kernel(function: Callable[..., Any], **more: Any) -> Any:
+    """Compile a function on first call, kept on disk where there is a place that can be written; `more` are options of numba.
+
+    Numba raises at decoration when neither the package folder nor `NUMBA_CACHE_DIR` is writable; every start compiles anew then.
+    """
+    compiled = numba.njit(_nrt=False, nogil=True, error_model="numpy", fastmath={"contract"}, **more)(function)
+    try:
+        compiled._cache = _MachineCode(function)  # noqa: SLF001  (what `cache=True` does, with numba's own class)
+    except RuntimeError:  # numba: "no locator available": read-only installation and no NUMBA_CACHE_DIR
+        return compiled
+    return compiled
