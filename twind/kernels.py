@@ -9,37 +9,53 @@ away. `parallel` aborts the process when two threads enter: it is not used.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, NullCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class _MachineCode(FunctionCache):  # type: ignore[misc]  (numba ships no types)
-    """Loads machine code without what only a compiler needs.
+class _MachineCode(NullCache):  # type: ignore[misc]  (numba ships no types)
+    """The machine code of one function on disk, looked for without what only a compiler needs.
 
     Numba imports its whole library of functions before it looks for a kernel on disk, and `scipy.linalg` with it where that is
     installed: a third of a second, for nothing, as machine code is complete. A kernel that is not on disk is compiled, and the
-    compiler imports the library by itself.
+    compiler imports the library by itself. Numba also looks for a place of each function when it is defined; here only those
+    that are called or compiled need one.
     """
 
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    @cached_property
+    def _place(self) -> _Place | None:
+        try:
+            return _Place(self._function)
+        except RuntimeError:  # "no locator available": neither the package folder nor NUMBA_CACHE_DIR is writable
+            return None
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the kernel for a signature from disk, None where it is not there."""
+        """Return the kernel for a signature, None where it is not there."""
+        return None if self._place is None else self._place.load_overload(sig, target_context)
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep the kernel for a signature, where there is a place."""
+        if self._place is not None:
+            self._place.save_overload(sig, data)
+
+
+class _Place(FunctionCache):  # type: ignore[misc]
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
         with self._guard_against_spurious_io_errors():
             return self._load_overload(sig, target_context)
 
 
 def compile_kernel(function: Callable[..., Any], **more: Any) -> Any:
-    """Compile a function on first call, kept on disk where there is a place that can be written; `more` are options of numba.
-
-    Numba raises at decoration when neither the package folder nor `NUMBA_CACHE_DIR` is writable; every start compiles anew then.
-    """
+    """Compile a function on first call, kept on disk where there is a place that can be written; `more` are options of numba."""
     compiled = numba.njit(_nrt=False, nogil=True, error_model="numpy", fastmath={"contract"}, **more)(function)
-    try:
-        compiled._cache = _MachineCode(function)  # noqa: SLF001  (what `cache=True` does, with numba's own class)
-    except RuntimeError:  # numba: "no locator available": read-only installation and no NUMBA_CACHE_DIR
-        return compiled
+    compiled._cache = _MachineCode(function)  # noqa: SLF001  (as `cache=True` does, with numba's own)
     return compiled
