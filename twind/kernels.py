@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class _MachineCode(NullCache):  # type: ignore[misc]  (numba ships no types)
+class _MachineCode(NullCache):
     """The machine code of one function on disk, looked for without what only a compiler needs.
 
     Numba imports its whole library of functions before it looks for a kernel on disk, and `scipy.linalg` with it where that is
@@ -48,14 +48,17 @@ class _MachineCode(NullCache):  # type: ignore[misc]  (numba ships no types)
             self._place.save_overload(sig, data)
 
 
-class _Place(FunctionCache):  # type: ignore[misc]
+class _Place(FunctionCache):
+    """Where numba keeps one function; looks for a kernel without the library."""
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         with self._guard_against_spurious_io_errors():
             return self._load_overload(sig, target_context)
 
 
 def compile_kernel(function: Callable[..., Any], **more: Any) -> Any:
-    """Compile a function on first call, kept on disk where there is a place that can be written; `more` are options of numba."""
-    compiled = numba.njit(_nrt=False, nogil=True, error_model="numpy", fastmath={"contract"}, **more)(function)
+    """Compile a function on first call, kept on disk where there is a place for it; `more` are options of numba."""
+    options: dict[str, Any] = {"_nrt": False, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}, **more}
+    compiled: Any = numba.njit(**options)(function)
     compiled._cache = _MachineCode(function)  # noqa: SLF001  (as `cache=True` does, with numba's own)
     return compiled

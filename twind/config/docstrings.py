@@ -11,6 +11,7 @@ import inspect
 import textwrap
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 from twind.config.base import SettingsModel
 
@@ -28,8 +29,7 @@ def description(model: type[SettingsModel], field: str) -> str:
 @cache
 def _docstrings(model: type[SettingsModel]) -> dict[str, str]:
     """Return the docstring under each field of a class itself."""
-    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
-    assert isinstance(definition, ast.ClassDef)
+    definition: Any = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
     return {
         statement.target.id: inspect.cleandoc(after.value.value)
         for statement, after in pairwise(definition.body)

@@ -26,7 +26,8 @@ class _Described(GenerateJsonSchema):
 
     def model_schema(self, schema: core_schema.ModelSchema) -> Schema:
         """Describe a settings class and its fields."""
-        described, model = super().model_schema(schema), schema["cls"]
+        described = super().model_schema(schema)
+        model: type[SettingsModel] = schema["cls"]
         for name, field in described.get("properties", {}).items():
             meaning = description(model, name)
             described["properties"][name] = {"description": meaning, **field} if meaning else field

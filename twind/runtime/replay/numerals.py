@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_PLAIN = (1e-4, 1e16)
+"""Between these Python writes no exponent."""
 _encode = msgspec.json.encode
 
 
@@ -22,7 +24,7 @@ def numerals(values: NDArray[np.float64]) -> list[str]:
     if not values.size:
         return []
     size = np.abs(values)
-    others = np.flatnonzero(~(((size >= 1e-4) & (size < 1e16)) | (size == 0.0)))
+    others = np.flatnonzero(~(((size >= _PLAIN[0]) & (size < _PLAIN[1])) | (size == 0.0)))
     listed: list[float] = values.tolist()
     written = _encode(listed).decode()[1:-1].split(",")
     for place in others.tolist():

@@ -90,7 +90,7 @@ class Sampler:
     def take_rows(self) -> tuple[str, str]:
         """Return the rows of joints and of bodies for all instants since the last call; what was never measured has none."""
         sampled_ns, self._sampled_ns = self._sampled_ns, []
-        return tuple(rows.text(sampled_ns, self._horizon_ns) for rows in (self._joint_rows, self._body_rows))
+        return self._joint_rows.text(sampled_ns, self._horizon_ns), self._body_rows.text(sampled_ns, self._horizon_ns)
 
     def _grade(self, newest_ns: NDArray[np.int64], now_ns: int, status: NDArray[np.uint8]) -> None:
         grade(newest_ns, now_ns, self._fresh_ns, self._coast_ns, self._lost_ns, status)
