@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from typing import Any
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 import pytest
+from numba.core.caching import FunctionCache
 
 from twind.estimation import (
     clock_kernels,
@@ -28,6 +31,10 @@ from twind.estimation import (
     rotation_covariance,
     singer,
 )
+from twind.model.estimates import Verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MODULES = [
     clock_kernels, clock_lines, imu_attitude, inertial_kernels, joint_channels, joint_choice, joint_frozen, joint_kernels,
@@ -54,23 +61,33 @@ def test_no_function_is_compiled_any_other_way(module: Any) -> None:
 
 
 def test_a_kernel_compiles_where_no_cache_place_is_writable(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = numba.njit
-
-    def njit(**options: Any) -> Any:
-        if options.get("cache"):
-            raise RuntimeError(f"cannot cache function with {options}: no locator available")
-        return real(**options)
-
     monkeypatch.setattr(compile, "KERNELS", [])
-    with monkeypatch.context() as unwritable:
-        unwritable.setattr(numba, "njit", njit)
+    monkeypatch.setattr(FunctionCache._impl_class, "_locator_classes", [])
 
-        @compile.kernel
-        def double(x: float) -> float:
-            return 2.0 * x
+    @compile.kernel
+    def double(x: float) -> float:
+        return 2.0 * x
 
     assert double(3.0) == 6.0
     assert compile.KERNELS[0].targetoptions["nogil"] is True
+
+
+def test_kernels_on_disk_are_loaded_without_what_only_a_compiler_needs(tmp_path: Path) -> None:
+    code = """
+import sys
+import numpy as np
+from twind.estimation import Tally
+tally = Tally(1)
+tally.warm_up()
+assert tally.add(np.zeros(1, np.int32), np.array([int(sys.argv[1])], np.uint8), np.ones(1)) == 1
+print("numba.np.arraymath" in sys.modules)
+"""
+    command = [sys.executable, "-c", code, str(int(Verdict.RESET))]
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    compiles = [
+        subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.strip() for _ in range(2)
+    ]
+    assert compiles == ["True", "False"]
 
 
 def test_kernels_allocate_nothing_per_sample(joints: Any, poses: Any, clocks: Any, start_ns: int) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from twind.runtime.replay import sampler
 from twind.testing.recordings import joint_state, pose
 from twind.testing.recordings import write_recording as write
 
@@ -119,6 +120,15 @@ def test_two_runs_give_the_same_bytes(pendulum: Bench, swing: Swing, tmp_path: P
     one, other = pendulum.replay(path), pendulum.replay(path)
     assert one.texts == other.texts
     assert len(one.joints) == 1000
+
+
+def test_how_many_rows_are_written_at_a_time_does_not_matter(
+    pendulum: Bench, swing: Swing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = write(tmp_path / "a.mcap", swing("sys_id_03"))
+    at_once = pendulum.replay(recording)
+    monkeypatch.setattr(sampler, "_MAX_ROWS", 7)
+    assert pendulum.replay(recording).texts == at_once.texts
 
 
 def test_what_arrives_later_changes_nothing_that_was_written_before(pendulum: Bench, swing: Swing, tmp_path: Path) -> None:

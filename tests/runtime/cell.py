@@ -81,7 +81,7 @@ class Cell:
         update = self.twin.advance(
             now_ns=now_ns,
             target_ns=prediction.target_ns,
-            sample_ns=prediction.sample_ns,
+            sample_ns=self.estimators.live_ns,
             joint_position=prediction.joint_position,
             joint_velocity=prediction.joint_velocity,
             joint_std=prediction.joint_std,

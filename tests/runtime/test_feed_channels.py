@@ -165,7 +165,7 @@ def test_packed_joints_move_the_estimate_as_single_messages_do() -> None:
     assert verdicts[Verdict.ACCEPTED] == 150
     ours, theirs = (way.estimators.predict(START + 50 * MS, 0) for way in (packed_way, single))
     assert np.allclose(ours.joint_position, theirs.joint_position, atol=1e-12)
-    assert np.array_equal(ours.sample_ns, theirs.sample_ns)
+    assert np.array_equal(packed_way.estimators.live_ns, single.estimators.live_ns)
 
 
 def test_packed_joints_without_stamps_are_placed_by_their_numbers() -> None:

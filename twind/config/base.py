@@ -36,9 +36,7 @@ class Secret(SecretStr):
 class SettingsModel(BaseModel):
     """Settings are immutable, refuse unknown names, and take their documentation from the docstring under each field."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, arbitrary_types_allowed=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 from pydantic import SecretStr
 
 from twind.config.base import SettingsModel, SourceSettings
+from twind.config.docstrings import description
 from twind.config.schema import usable_settings
 from twind.config.settings import Settings
 from twind.config.shape import model_in
@@ -67,7 +68,7 @@ def _adapter(part: str, name: str, model: type[SettingsModel], seen: set[type[Se
     yield f"## {part}.NAME of type `{name}`\n"
     yield f"{_doc(model)}\n"
     yield f"`type: {name}`, and besides what every {part[:-1]} has:\n"
-    yield _table(own)
+    yield _table(model, own)
     for field, info in own.items():
         yield from _below(info.annotation, f"{part}.NAME.{field}", seen)
 
@@ -79,7 +80,7 @@ def _sections(model: type[SettingsModel], path: str, seen: set[type[SettingsMode
     seen.add(model)
     yield f"## {path or 'The whole file'}\n"
     yield f"{_doc(model)}\n"
-    yield _table(model.model_fields)
+    yield _table(model, model.model_fields)
     for name, info in model.model_fields.items():
         yield from _below(info.annotation, f"{path}.{name}" if path else name, seen)
 
@@ -101,10 +102,10 @@ def _element(annotation: Any) -> tuple[Any, str]:
     return annotation, ""
 
 
-def _table(fields: dict[str, FieldInfo]) -> str:
+def _table(model: type[SettingsModel], fields: dict[str, FieldInfo]) -> str:
     rows = ["| setting | type | default | meaning |", "|---|---|---|---|"]
     for name, info in fields.items():
-        cells = (f"`{name}`", _type(info.annotation, info), _default(info), _one_line(info.description or ""))
+        cells = (f"`{name}`", _type(info.annotation, info), _default(info), _one_line(description(model, name)))
         rows.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
     return "\n".join(rows) + "\n"
 

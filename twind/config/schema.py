@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
+from twind.config.docstrings import description
 from twind.config.settings import Settings
 from twind.model.errors import MissingExtraError, PermanentError
 
@@ -20,8 +21,17 @@ _PLACEHOLDER: Schema = {"type": "string", "pattern": r"\$\{"}
 """A number or truth value may also be written as text that holds a placeholder."""
 
 
-class _WithPlaceholders(GenerateJsonSchema):
-    """Accepts a placeholder wherever a number or a truth value is."""
+class _Described(GenerateJsonSchema):
+    """Accepts a placeholder wherever a number or a truth value is, and says what each setting means."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> Schema:
+        """Describe a settings class and its fields."""
+        described = super().model_schema(schema)
+        model: type[SettingsModel] = schema["cls"]
+        for name, field in described.get("properties", {}).items():
+            meaning = description(model, name)
+            described["properties"][name] = {"description": meaning, **field} if meaning else field
+        return described
 
     def float_schema(self, schema: core_schema.FloatSchema) -> Schema:
         return {"anyOf": [super().float_schema(schema), _PLACEHOLDER]}
@@ -57,7 +67,7 @@ def json_schema(registry: Registry) -> Schema:
     references, schema = models_json_schema(
         [(model, "validation") for model in models],
         ref_template="#/$defs/{model}",
-        schema_generator=_WithPlaceholders,
+        schema_generator=_Described,
         title="twind configuration",
     )
     root = schema["$defs"].pop(references[Settings, "validation"]["$ref"].rpartition("/")[2])

@@ -1,10 +1,4 @@
-"""The one place that says how kernels are compiled.
-
-Kernels allocate nothing, and `_nrt` off makes sure of it: numba refuses one that would. It also leaves out the counting of
-references, atomic operations for every slice, which were four tenths of a pose update. `nogil` keeps the event loop alive
-while a batch runs in a thread; `error_model="numpy"` turns division by zero into inf and NaN, which the verdicts catch, instead
-of a raise. Of `fastmath` only `contract` is used (multiply and add in one instruction): the rest would compile those checks
-away. `parallel` aborts the process when two threads enter: it is not used.
+"""The kernels of this room, and those that are inlined into them; `twind.kernels` says how they are compiled.
 
 A kernel's cache entry is keyed by the file that defines it. Kernels inline those they call from other files, so an edit of
 `quaternions.py` or `singer.py` takes effect in cached callers only once their own file is touched.
@@ -14,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numba
+from twind.kernels import compile_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,10 +33,6 @@ def inlined(function: _Function) -> _Function:
 
 
 def _compile(function: _Function, **more: Any) -> _Function:
-    options: dict[str, Any] = {"_nrt": False, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}, **more}
-    try:
-        compiled = numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # numba: "no locator available": read-only installation and no NUMBA_CACHE_DIR
-        compiled = numba.njit(**options)(function)
+    compiled = compile_kernel(function, **more)
     KERNELS.append(compiled)
     return compiled  # type: ignore[no-any-return]

@@ -98,9 +98,6 @@ class Prediction:
     """The state of every row at its entity's instant. E entities, J joints, as in `twind.model.topology`."""
 
     target_ns: Ints
-    sample_ns: Ints
-    """(E,) stamp of the newest sample that tells of the present [ns]: not of a frozen source, nor of an IMU without poses. Of a
-    robot that has sent joints and poses of its base, that of those which are older."""
     joint_position: Floats
     joint_velocity: Floats
     joint_std: Floats
@@ -331,10 +328,14 @@ class Estimators:
         np.maximum.at(newest_ns, self.owner, joint_ns)
         return newest_ns
 
-    def _stalest_of(self, body_ns: Ints, joint_ns: Ints) -> Ints:
-        """Return the newest stamp of each entity's pose or joints, whichever is older where it has sent both [ns]."""
-        joints_ns = np.full(self._n_entities, NO_STAMP, np.int64)
-        np.maximum.at(joints_ns, self.owner, joint_ns)
+    @property
+    def live_ns(self) -> Ints:
+        """(E,) stamp of the newest sample that tells of the present [ns]: not of a frozen source, nor of an IMU without poses.
+
+        Of a robot that has sent joints and poses of its base, that of those which are older.
+        """
+        body_ns, joints_ns = self.poses.live_ns, np.full(self._n_entities, NO_STAMP, np.int64)
+        np.maximum.at(joints_ns, self.owner, self.joints.live_ns)
         has_joints, has_pose = joints_ns != NO_STAMP, self.poses.posed == 1
         older_ns = np.where(has_pose, np.minimum(body_ns, joints_ns), joints_ns)
         return np.where(has_joints, older_ns, body_ns)
@@ -348,7 +349,6 @@ class Estimators:
         self.poses.predict(target_ns, body_position, body_orientation, position_std, rotation_std)
         return Prediction(
             target_ns=target_ns,
-            sample_ns=self._stalest_of(self.poses.live_ns, self.joints.live_ns),
             joint_position=joint_position,
             joint_velocity=joint_velocity,
             joint_std=joint_std,

@@ -114,6 +114,7 @@ class Replay:
                 on_progress(last_ns)
         if grid is not None and last_ns == grid.instant_ns:
             self._write(grid.instant_ns, joints, bodies)
+        self._flush(joints, bodies)
         if self._take is not None:
             self._take.finish(first_ns or 0, horizon_s=self._options.horizon_ms / 1e3)
         return self._summary(recordings, first_ns, last_ns)
@@ -129,12 +130,16 @@ class Replay:
 
     def _write(self, instant_ns: int, joints: _Rows, bodies: _Rows) -> None:
         prediction = self._sampler.predict(instant_ns)
-        of_joints, of_bodies = self._sampler.rows(instant_ns, prediction)
-        joints.write("".join(of_joints))
-        bodies.write("".join(of_bodies))
+        if self._sampler.add(instant_ns, prediction):
+            self._flush(joints, bodies)
         if self._take is not None:
             self._take.add(instant_ns, prediction)
         self._instants += 1
+
+    def _flush(self, joints: _Rows, bodies: _Rows) -> None:
+        of_joints, of_bodies = self._sampler.take_rows()
+        joints.write(of_joints)
+        bodies.write(of_bodies)
 
     def _process(self, messages: list[RawMessage]) -> None:
         begin = 0

@@ -1,4 +1,4 @@
-"""The predicted state at one instant, as rows of `joints.csv` and `bodies.csv`."""
+"""The predicted states, as rows of `joints.csv` and `bodies.csv`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from twind.model.estimates import Status
 from twind.model.time import NO_STAMP, NS_PER_MS, ms_to_ns
+from twind.runtime.replay.numerals import numerals
 from twind.twin.settle import settle_joints
 from twind.twin.status import grade
 from twind.twin.tables import flatten
@@ -26,6 +27,8 @@ BODY_COLUMNS = (
     "sample_ns", "target_ns", "entity", "px", "py", "pz", "qw", "qx", "qy", "qz", "position_std", "rotation_std", "age_ms",
     "status",
 )  # fmt: skip
+_MAX_ROWS = 4096
+"""Joints or bodies, times instants, that are collected before they are written."""
 _STATUS = [status.name.lower() for status in Status]
 
 
@@ -39,31 +42,31 @@ class Sampler:
         self._tables = flatten(topology)
         self._everything = np.arange(len(topology.entities), dtype=np.int64)
         joints = [(robot.id, joint) for robot in topology.robots for joint in robot.joints]
-        self._movable = np.array([joint.movable for _, joint in joints], np.bool_)
-        self._joint_names = [_csv(robot, joint.name) for robot, joint in joints]
-        self._body_names = [_csv(entity.id) for entity in topology.entities]
-        self._joint_status = np.zeros(len(joints), np.uint8)
+        movable = np.array([joint.movable for _, joint in joints], np.bool_)
+        joint_names = [_csv(robot, joint.name) for robot, joint in joints]
+        body_names = [_csv(entity.id) for entity in topology.entities]
+        self._capacity = max(1, _MAX_ROWS // max(1, len(joint_names), len(body_names)))
+        self._joint_rows = _Rows(joint_names, movable, numbers=3, capacity=self._capacity)
+        self._body_rows = _Rows(body_names, np.ones(len(body_names), np.bool_), numbers=9, capacity=self._capacity)
+        self._sampled_ns: list[int] = []
         self._sampled_status = np.zeros(len(joints), np.uint8)
         self._limited = np.zeros(len(joints), np.uint8)
         self._body_status = np.zeros(len(topology.entities), np.uint8)
         self._estimate = np.zeros((3, len(joints)))
-        self._shown = tuple(np.zeros(len(joints)) for _ in range(3))
 
     def predict(self, sample_ns: int) -> Prediction:
         """Predict everything from one instant to the horizon beyond it."""
         return self._estimators.predict_to(sample_ns + self._horizon_ns)
 
-    def rows(self, sample_ns: int, prediction: Prediction) -> tuple[list[str], list[str]]:
-        """Return the rows of joints and of bodies for what was predicted at one instant; what was never measured has none."""
-        target_ns = sample_ns + self._horizon_ns
-        head = f"{sample_ns},{target_ns},"
+    def add(self, sample_ns: int, prediction: Prediction) -> bool:
+        """Note what was predicted at one instant; return whether it is time to `take_rows`."""
         joint_ns = self._estimators.joints.live_ns
         self._grade(joint_ns, sample_ns, self._sampled_status)
         body_ns = self._estimators.poses.live_ns
         self._grade(body_ns, sample_ns, self._body_status)
+        place, joints, bodies = len(self._sampled_ns), self._joint_rows, self._body_rows
         estimate = self._estimate
         estimate[0], estimate[1], estimate[2] = prediction.joint_position, prediction.joint_velocity, prediction.joint_std
-        position, velocity, std = self._shown
         settle_joints(
             self._tables,
             self._everything,
@@ -71,40 +74,52 @@ class Sampler:
             joint_ns,
             self._sampled_status,
             estimate,
-            position,
-            velocity,
-            std,
-            self._joint_status,
+            joints.numbers[0, place],
+            joints.numbers[1, place],
+            joints.numbers[2, place],
+            joints.status[place],
             self._limited,
         )
-        seen = np.flatnonzero((joint_ns != NO_STAMP) & self._movable)
-        columns = (position[seen].tolist(), velocity[seen].tolist(), std[seen].tolist(), _age_ms(sample_ns, joint_ns[seen]))
-        joints = [
-            f"{head}{self._joint_names[row]},{p!r},{v!r},{s!r},{age!r},{_STATUS[status]}\n"
-            for row, status, p, v, s, age in zip(seen.tolist(), self._joint_status[seen].tolist(), *columns, strict=True)
-        ]
-        return joints, self._bodies(head, sample_ns, body_ns, prediction)
+        joints.newest_ns[place] = joint_ns
+        bodies.newest_ns[place], bodies.status[place] = body_ns, self._body_status
+        bodies.numbers[:3, place], bodies.numbers[3:7, place] = prediction.body_position.T, prediction.body_orientation.T
+        bodies.numbers[7, place], bodies.numbers[8, place] = prediction.position_std, prediction.rotation_std
+        self._sampled_ns.append(sample_ns)
+        return len(self._sampled_ns) == self._capacity
+
+    def take_rows(self) -> tuple[str, str]:
+        """Return the rows of joints and of bodies for all instants since the last call; what was never measured has none."""
+        sampled_ns, self._sampled_ns = self._sampled_ns, []
+        return self._joint_rows.text(sampled_ns, self._horizon_ns), self._body_rows.text(sampled_ns, self._horizon_ns)
 
     def _grade(self, newest_ns: NDArray[np.int64], now_ns: int, status: NDArray[np.uint8]) -> None:
         grade(newest_ns, now_ns, self._fresh_ns, self._coast_ns, self._lost_ns, status)
 
-    def _bodies(self, head: str, sample_ns: int, body_ns: NDArray[np.int64], prediction: Prediction) -> list[str]:
-        seen = np.flatnonzero(body_ns != NO_STAMP)
-        if not seen.size:
-            return []
-        numbers = np.column_stack(
-            (prediction.body_position, prediction.body_orientation, prediction.position_std, prediction.rotation_std)
-        )[seen].tolist()
-        ages, statuses = _age_ms(sample_ns, body_ns[seen]), self._body_status[seen].tolist()
-        return [
-            f"{head}{self._body_names[row]},{','.join(map(repr, values))},{age!r},{_STATUS[status]}\n"
-            for row, values, age, status in zip(seen.tolist(), numbers, ages, statuses, strict=True)
-        ]
 
+class _Rows:
+    """What is to be written of some instants: N columns of numbers, newest samples and status, of R rows each."""
 
-def _age_ms(now_ns: int, stamps_ns: NDArray[np.int64]) -> list[float]:
-    ages: list[float] = ((now_ns - stamps_ns) / NS_PER_MS).tolist()
-    return ages
+    def __init__(self, names: list[str], written: NDArray[np.bool_], *, numbers: int, capacity: int) -> None:
+        self.numbers = np.zeros((numbers, capacity, len(names)))
+        self.newest_ns = np.full((capacity, len(names)), NO_STAMP, np.int64)
+        self.status = np.zeros((capacity, len(names)), np.uint8)
+        self._names = names
+        self._written = written
+
+    def text(self, sampled_ns: list[int], horizon_ns: int) -> str:
+        """Write the rows of the first instants, those of one after those of the other."""
+        count = len(sampled_ns)
+        newest_ns = self.newest_ns[:count]
+        instants, rows = np.nonzero((newest_ns != NO_STAMP) & self._written)
+        age_ms = (np.array(sampled_ns, np.int64)[instants] - newest_ns[instants, rows]) / NS_PER_MS
+        heads = [f"{instant},{instant + horizon_ns}," for instant in sampled_ns]
+        columns = [*(numerals(column[instants, rows]) for column in self.numbers), numerals(age_ms)]
+        return "".join(
+            f"{heads[instant]}{self._names[row]},{','.join(values)},{_STATUS[status]}\n"
+            for instant, row, status, *values in zip(
+                instants.tolist(), rows.tolist(), self.status[instants, rows].tolist(), *columns, strict=True
+            )
+        )
 
 
 def _csv(*fields: str) -> str:

@@ -1,0 +1,64 @@
+"""How kernels are compiled and kept on disk; the rooms that hold kernels say what they do beyond that.
+
+Kernels allocate nothing, and `_nrt` off makes sure of it: numba refuses one that would. It also leaves out the counting of
+references, atomic operations for every slice, which were four tenths of a pose update. `nogil` keeps the event loop alive
+while a batch runs in a thread; `error_model="numpy"` turns division by zero into inf and NaN, which the verdicts catch, instead
+of a raise. Of `fastmath` only `contract` is used (multiply and add in one instruction): the rest would compile those checks
+away. `parallel` aborts the process when two threads enter: it is not used.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numba
+from numba.core.caching import FunctionCache, NullCache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class _MachineCode(NullCache):
+    """The machine code of one function on disk, looked for without what only a compiler needs.
+
+    Numba imports its whole library of functions before it looks for a kernel on disk, and `scipy.linalg` with it where that is
+    installed: a third of a second, for nothing, as machine code is complete. A kernel that is not on disk is compiled, and the
+    compiler imports the library by itself. Numba also looks for a place of each function when it is defined; here only those
+    that are called or compiled need one.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    @cached_property
+    def _place(self) -> _Place | None:
+        try:
+            return _Place(self._function)
+        except RuntimeError:  # "no locator available": neither the package folder nor NUMBA_CACHE_DIR is writable
+            return None
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the kernel for a signature, None where it is not there."""
+        return None if self._place is None else self._place.load_overload(sig, target_context)
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep the kernel for a signature, where there is a place."""
+        if self._place is not None:
+            self._place.save_overload(sig, data)
+
+
+class _Place(FunctionCache):
+    """Where numba keeps one function; looks for a kernel without the library."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
+
+
+def compile_kernel(function: Callable[..., Any], **more: Any) -> Any:
+    """Compile a function on first call, kept on disk where there is a place for it; `more` are options of numba."""
+    options: dict[str, Any] = {"_nrt": False, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}, **more}
+    compiled: Any = numba.njit(**options)(function)
+    compiled._cache = _MachineCode(function)  # noqa: SLF001  (as `cache=True` does, with numba's own)
+    return compiled
