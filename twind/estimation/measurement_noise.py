@@ -6,7 +6,7 @@ regression", Ann. Statist. 12 (1984), uses first differences the same way). Both
 makes successive third differences alternate (correlation -0.75 at equal steps), motion that is smooth makes them agree.
 
 With e = D / sqrt(r sum w_i^2), S the mean of e^2 and C that of e times the one before it, kappa < 0 the correlation of white
-noise, the noise is at most S times what is stated, as motion only adds, and at least C / kappa times, as motion only takes away.
+noise, the noise is at most S times what is stated, as motion only adds, and at least C / kappa times, as motion takes away.
 What is stated is kept while it lies between the two and is else moved to the nearer one. Each sample's part in S and C is
 bounded, so that outliers hardly move them, and the factor has hard bounds.
 
@@ -60,7 +60,7 @@ def begin(s: Any, t: int, p: Vector, q: Quaternion) -> None:
 
 
 @inlined
-def applied(factor: float, stated: bool) -> float:
+def applied(factor: float, stated: bool) -> float:  # noqa: FBT001  (a kernel)
     """Return the factor on a variance that is used of the one that was learnt, which moves a stated one only when far off."""
     if factor == 1.0:
         return 1.0
@@ -87,7 +87,7 @@ def learn(s: Any, t: int, p: Vector, q: Quaternion, r_position: float, r_rotatio
         r_rotation: The same of the rotation [rad^2].
     """
     T = (t - s.span_ns) * 1e-9
-    if s.interval > 0.0 and T > _GAP * s.interval:
+    if s.interval > 0.0 and T / s.interval > _GAP:
         begin(s, t, p, q)
         return
     step = (p[0] - s.span_p[0], p[1] - s.span_p[1], p[2] - s.span_p[2])
