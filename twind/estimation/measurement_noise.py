@@ -1,9 +1,9 @@
-"""How noisy poses are, against what is stated or configured: third differences of accepted samples that follow each other.
+"""How noisy poses are, against what is stated or configured: third differences of samples that follow each other.
 
 Over four samples motion is smooth and noise is not. The third difference D = sum w_i z_i, with the weights that a parabola
-leaves no trace of, is noise of variance r sum w_i^2 plus little motion (J. Rice, "Bandwidth choice for nonparametric
-regression", Ann. Statist. 12 (1984), uses first differences the same way). Both are told apart by their neighbours: white noise
-makes successive third differences alternate (correlation -0.75 at equal steps), motion that is smooth makes them agree.
+leaves no trace of, is noise of variance r sum w_i^2 plus little motion (after J. von Neumann, "Distribution of the ratio of
+the mean square successive difference to the variance", Ann. Math. Statist. 12, 1941). Both are told apart by their neighbours:
+white noise makes successive third differences alternate (correlation -0.75 at equal steps), smooth motion makes them agree.
 
 With e = D / sqrt(r sum w_i^2), S the mean of e^2 and C that of e times the one before it, kappa < 0 the correlation of white
 noise, the noise is at most S times what is stated, as motion only adds, and at least C / kappa times, as motion takes away.
