@@ -113,7 +113,16 @@ def gate_sample(
 
 @inlined
 def update(
-    row: Any, track: Any, ledger: Any, model: tuple[float, ...], T: float, t: int, z: float, p: float, known: float, sigma: float
+    row: Any,
+    track: Any,
+    ledger: Any,
+    model: tuple[float, ...],
+    T: float,
+    t: int,
+    z: float,
+    p: float,
+    known: float,
+    sigma: float,
 ) -> bool:
     """Update every lane with a sample that was predicted as `p`; say whether it began a new track instead."""
     stamp_var = row.stamp_var + CAUTION * max(known - SURE * row.stamp_var, 0.0) + sigma * sigma
