@@ -18,6 +18,10 @@ def wxyz(rotation: Rotation) -> np.ndarray:
     return np.roll(rotation.as_quat(), 1, axis=-1)
 
 
+def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return wxyz(Rotation.from_quat(np.roll(a, -1)) * Rotation.from_quat(np.roll(b, -1)))
+
+
 def circle(start_ns: int, seconds: float, rate_hz: float = 30.0) -> dict[str, np.ndarray]:
     """A body that drives a circle at 1 m/s, looking ahead: its velocity is constant only along its own axes."""
     t = start_ns + (np.arange(int(seconds * rate_hz)) * 1e9 / rate_hz).astype(np.int64)
@@ -107,7 +111,8 @@ def test_a_gyroscope_sharpens_the_rate_and_leaves_the_position_alone(poses: Any,
     for gyro in (False, True):
         body = poses()
         for k in range(path["t"].size):
-            body.feed(path["t"][k], path["p"][k] + rng.normal(0.0, 0.005, 3), path["q"][k])
+            turn = np.array([1.0, *rng.normal(0.0, 0.005, 3)])  # half of 10 mrad
+            body.feed(path["t"][k], path["p"][k] + rng.normal(0.0, 0.005, 3), product(path["q"][k], turn))
             for j in range(1, 6) if gyro else ():
                 rate = rng.normal((0.0, 0.0, 0.5), 0.02)
                 verdict, _ = body.feed(path["t"][k] + 5 * j * MS, (0.0, 0.0, 9.81), rate, channel=Channel.IMU)

@@ -71,6 +71,7 @@ def test_the_summary_counts_every_message_and_names_every_stream(crate: Bench, t
     assert channel["verdicts"]["accepted"] == 100
     assert channel["nis_expected"] == 6
     assert channel["mean_nis"] >= 0
+    assert sorted(channel["noise_found"]) == ["position", "rotation"]
     assert stream["clock"]["shares_the_daemons_clock"] is True
     assert by_topic["cell/ghost/pose"]["refused"] == {"unknown_entity": 1}
     assert by_topic["elsewhere"]["refused"] == {"no_route": 1}

@@ -107,6 +107,8 @@ def test_streams_show_what_became_of_their_samples_and_an_honest_one_is_within_i
     assert joints.clock.shares_the_daemons_clock
     assert (list(pose.channels), list(imu.channels)) == (["pose"], ["imu"])
     assert imu.channels["imu"].nis_expected == 3
+    assert imu.channels["imu"].noise_found is joints.channels["position"].noise_found is None
+    assert pose.channels["pose"].noise_found == {"position": 1.0, "rotation": 1.0}
     others = other_stream_figures(cell.estimators, 1)
     assert others is not None
     assert (others.topic, others.messages, sorted(others.channels)) == ("other", 800, ["imu", "pose"])

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from twind.estimation import process_noise
+from twind.estimation import measurement_noise, process_noise
 from twind.estimation.compile import inlined, kernel
 from twind.estimation.imu_attitude import track_attitude
 from twind.estimation.quaternions import conjugate, exponential, logarithm, multiply, normalised, rotate
@@ -51,6 +51,8 @@ def start_track(s: Any, c: Any, p: Vector, q: Quaternion, v: Vector, w: Vector, 
     if s.posed == 0:
         process_noise.prepare(s.likelihood[0])
         process_noise.prepare(s.likelihood[1])
+        measurement_noise.prepare(s)
+        measurement_noise.begin(s, t, p, q)
         s.q_position, s.q_rotation = c.q_position, c.q_rotation
         s.posed = 1
     s.t_ns = s.pose_ns = t
@@ -64,6 +66,8 @@ def start_track(s: Any, c: Any, p: Vector, q: Quaternion, v: Vector, w: Vector, 
     s.vote_q[0], s.vote_q[1], s.vote_q[2], s.vote_q[3] = q
     process_noise.restart(s.offset[0], s.rate[0], s.spread[0], v, rp[0], PRIOR_SPEED * PRIOR_SPEED)
     process_noise.restart(s.offset[1], s.rate[1], s.spread[1], w, rq[0], PRIOR_RATE * PRIOR_RATE)
+    if s.noise_seen >= measurement_noise.YOUNG or s.span_ns < t - RESTART_NS or s.span_ns > t:
+        measurement_noise.begin(s, t, p, q)
     s.rivals = s.refused = 0
 
 
@@ -166,10 +170,27 @@ def _use_pose(
     K: NDArray[np.float64],
 ) -> tuple[int, float]:
     """Predict to the pose, gate it and update with it; the state changes only when the pose is used."""
+    position_stated = rp[0] != c.r_position or rp[1] != c.r_position
+    rotation_stated = rq[0] != c.r_rotation or rq[1] != c.r_rotation
+    late = sigma_t * sigma_t  # a stamp that is off by dt puts the sample off by v dt
+    mean_p = (rp[0] + rp[1] + rp[2] + late * (s.v[0] ** 2 + s.v[1] ** 2 + s.v[2] ** 2)) / 3.0
+    mean_q = (rq[0] + rq[1] + rq[2] + late * (s.w[0] ** 2 + s.w[1] ** 2 + s.w[2] ** 2)) / 3.0
+    scale = measurement_noise.applied(s.noise_factor[0], position_stated)
+    turn_scale = measurement_noise.applied(s.noise_factor[1], rotation_stated)
+    young = s.noise_seen < measurement_noise.YOUNG
+    if young:  # also from what will be refused: who knows the noise too small refuses too much
+        before, turn_before = scale, turn_scale
+        measurement_noise.learn(s, t, p, q, mean_p, mean_q)
+        scale = measurement_noise.applied(s.noise_factor[0], position_stated)
+        turn_scale = measurement_noise.applied(s.noise_factor[1], rotation_stated)
+        if scale > before:
+            measurement_noise.doubt(s, 0, scale / before)
+        if turn_scale > turn_before:
+            measurement_noise.doubt(s, 1, turn_scale / turn_before)
+    rp, rq = (scale * rp[0], scale * rp[1], scale * rp[2]), (turn_scale * rq[0], turn_scale * rq[1], turn_scale * rq[2])
     T = (t - s.t_ns) * 1e-9
     turned = multiply((s.q[0], s.q[1], s.q[2], s.q[3]), exponential(s.w[0] * T, s.w[1] * T, s.w[2] * T))
     y = logarithm(normalised(multiply(conjugate(turned), q)))
-    late = sigma_t * sigma_t  # a stamp that is off by dt puts the sample off by v dt
     qp, qr = s.q_position, s.q_rotation
     propagate(P, s.P, s.w, qr, T, work)
     r = (
@@ -221,10 +242,18 @@ def _use_pose(
 
     rate = logarithm(normalised(multiply(conjugate((s.vote_q[0], s.vote_q[1], s.vote_q[2], s.vote_q[3])), q)))
     step = (p[0] - s.vote_p[0], p[1] - s.vote_p[1], p[2] - s.vote_p[2])
-    noise = (rp[0] + rp[1] + rp[2]) / 3.0 + late * (s.v[0] ** 2 + s.v[1] ** 2 + s.v[2] ** 2) / 3.0
-    s.q_position = process_noise.vote(s.likelihood[0], s.offset[0], s.rate[0], s.spread[0], since, step, noise, c.q_position)
+    shifted = late * (s.v[0] ** 2 + s.v[1] ** 2 + s.v[2] ** 2) / 3.0
+    if not young:
+        measurement_noise.learn(s, t, p, q, mean_p, mean_q)
+    noise = (rp[0] + rp[1] + rp[2]) / 3.0 + shifted
+    # Sharper poses show a calmer body: were the least candidate not less, it would follow their noise at rest.
+    calm = math.sqrt(scale) if scale < 1.0 else 1.0
+    turn_calm = math.sqrt(turn_scale) if turn_scale < 1.0 else 1.0
+    s.q_position = process_noise.vote(
+        s.likelihood[0], s.offset[0], s.rate[0], s.spread[0], since, step, noise, c.q_position * calm
+    )
     s.q_rotation = process_noise.vote(
-        s.likelihood[1], s.offset[1], s.rate[1], s.spread[1], since, rate, (r[0] + r[1] + r[2]) / 3.0, c.q_rotation
+        s.likelihood[1], s.offset[1], s.rate[1], s.spread[1], since, rate, (r[0] + r[1] + r[2]) / 3.0, c.q_rotation * turn_calm
     )
     for i in range(3):  # each world axis on its own
         pv = s.pv[i] + T * s.vv[i] + qp * T * T / 2.0

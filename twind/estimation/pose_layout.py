@@ -34,6 +34,12 @@ STATE_ROW = np.dtype(
         ("vote_p", "f8", (3,)), ("vote_q", "f8", (4,)),
         ("likelihood", "f4", (2, LEVELS)), ("offset", "f4", (2, LEVELS, 3)),
         ("rate", "f4", (2, LEVELS, 3)), ("spread", "f4", (2, LEVELS, 3)),
+        # Third differences of neighbouring poses, for position and for rotation; see `measurement_noise`.
+        ("noise_factor", "f8", (2,)),  # variance measured over variance stated
+        ("noise_square", "f8", (2,)), ("noise_product", "f8", (2,)), ("noise_kappa", "f8"), ("noise_seen", "f8"),
+        ("span", "i4"), ("span_paired", "i4"), ("span_T", "f8", (2,)), ("span_weight", "f4", (4,)), ("span_r", "f4", (2, 3)),
+        ("span_ns", "i8"), ("span_p", "f8", (3,)), ("span_q", "f8", (4,)),
+        ("span_step", "f4", (2, 2, 3)), ("span_e", "f4", (2, 3)),
         ("rival_t", "i8"), ("rival_p", "f8", (3,)), ("rival_q", "f8", (4,)),  # newest of the rejected that agree
         ("rival_v", "f8", (3,)), ("rival_w", "f8", (3,)),
         ("rivals", "i8"), ("refused", "i8"),  # how many of them; how many poses were refused in a row

@@ -87,8 +87,9 @@ class PoseBank:
 
         Args:
             rows: Which bodies.
-            position_std: One sigma of a measured position where the message states none [m].
-            rotation_std: One sigma of a measured rotation where the message states none [rad].
+            position_std: One sigma of a measured position where the message states none [m]. Where learning begins: what the
+                poses show is used once it is far from it, 1/8 to 32 times.
+            rotation_std: The same of a measured rotation [rad].
             acceleration_noise: Square root of the acceleration's spectral density [m/s^2/sqrt(Hz)]. The centre of the
                 candidates that adaptation chooses from: 1/16 to 64 times it.
             angular_acceleration_noise: The same for rotation [rad/s^2/sqrt(Hz)].
@@ -257,6 +258,15 @@ class PoseBank:
     def process_noise(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(n_bodies,) spectral densities in use: of acceleration [m^2/s^3] and angular acceleration [rad^2/s^3]. Views."""
         return self._states["q_position"], self._states["q_rotation"]
+
+    @property
+    def measurement_noise(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(n_bodies,) measured over stated (or configured) standard deviation of position and of rotation; 1 where unknown.
+
+        Used as it is on what is configured, and on what messages state where it is far off; see `measurement_noise.py`.
+        """
+        factor = np.where(self._states["noise_factor"] > 0.0, self._states["noise_factor"], 1.0)
+        return np.sqrt(factor[:, 0]), np.sqrt(factor[:, 1])
 
     def warm_up(self) -> None:
         """Compile every kernel this bank uses, without touching its state."""

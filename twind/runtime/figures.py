@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+_POSE = "pose"
 PAGE = 500
 """Streams in one answer of the API; making it takes about 10 ms, which bounds how long the event loop is held."""
 
@@ -38,9 +40,14 @@ def stream_figures(estimators: Estimators, begin: int, end: int, *, recent: bool
         clocks.offset_s, clocks.skew, clocks.jitter_s, clocks.steps, clocks.trusted, clocks.two_ways, clocks.two_way_std_s,
     )  # fmt: skip
     found = []
+    position_noise, rotation_noise = estimators.poses.measurement_noise
     used = estimators.tally.used(begin, begin + len(streams))
     for row, stream in enumerate(streams, begin):
         channels = _channels(estimators, slice(row, row + 1), used[row - begin], recent=recent)
+        if _POSE in channels and stream.entity:
+            body = estimators.topology.entity_index[stream.entity]
+            noise = {"position": float(position_noise[body]), "rotation": float(rotation_noise[body])}
+            channels[_POSE] = replace(channels[_POSE], noise_found=noise)
         found.append(
             StreamFigures(
                 source=stream.source,

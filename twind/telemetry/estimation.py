@@ -43,6 +43,8 @@ class ChannelFigures:
     """What an honest filter shows: the degrees of freedom."""
     nis_band_95: tuple[float, float] | None
     """Where the mean of so many lies with 95 % probability if the filter is honest."""
+    noise_found: Mapping[str, float] | None = None
+    """Of poses: one sigma of their `position` and `rotation` as found, over what is stated or configured; 1 until known."""
 
 
 @dataclass(frozen=True, slots=True)
