@@ -27,6 +27,8 @@ _CLOCK_EVENTS: dict[str, Callable[..., Event]] = {
 """What the clock bank counts that is worth an event."""
 _DISABLED = 3
 """State of a joint's velocity channel."""
+_EFFORT_DISABLED = 2
+"""State of a joint's effort channel."""
 
 
 class EstimationWatch:
@@ -39,13 +41,14 @@ class EstimationWatch:
         self._joint_resets = estimators.joints.resets.copy()
         self._pose_resets = estimators.poses.resets.copy()
         self._lying = estimators.joints.channels == _DISABLED
+        self._effort_off = self._efforts_off()
         self._twist_off = estimators.poses.twist_off == 1
         self._frozen = estimators.joints.frozen == 1
         self._clock_counts: dict[str, NDArray[np.int64]] = {}
 
     def new_events(self) -> list[Event]:
         """Return what happened since the last call."""
-        return [*self._resets(), *self._velocities(), *self._twists(), *self._freezes(), *self._clocks()]
+        return [*self._resets(), *self._velocities(), *self._efforts(), *self._twists(), *self._freezes(), *self._clocks()]
 
     def _resets(self) -> Iterator[Event]:
         joints, poses = self._estimators.joints, self._estimators.poses
@@ -78,11 +81,23 @@ class EstimationWatch:
     def _velocities(self) -> Iterator[Event]:
         lying = self._estimators.joints.channels == _DISABLED
         before, self._lying = self._lying, lying
+        yield from self._switched("velocity", before, lying)
+
+    def _efforts(self) -> Iterator[Event]:
+        off = self._efforts_off()
+        before, self._effort_off = self._effort_off, off
+        yield from self._switched("effort", before, off)
+
+    def _efforts_off(self) -> NDArray[np.bool_]:
+        efforts = self._estimators.efforts
+        return np.zeros(0, np.bool_) if efforts is None else efforts.channels == _EFFORT_DISABLED
+
+    def _switched(self, channel: str, before: NDArray[np.bool_], lying: NDArray[np.bool_]) -> Iterator[Event]:
         if (lying == before).all():
             return
         for make, changed in ((events.ChannelDisabled, lying & ~before), (events.ChannelRestored, before & ~lying)):
             for entity, rows in self._by_entity(changed):
-                yield make(channel="velocity", entity=entity, count=len(rows), joint=self._joints[rows[0]])
+                yield make(channel=channel, entity=entity, count=len(rows), joint=self._joints[rows[0]])
 
     def _twists(self) -> Iterator[Event]:
         off = self._estimators.poses.twist_off == 1
