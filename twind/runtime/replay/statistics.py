@@ -12,7 +12,9 @@ import numpy as np
 
 from twind.estimation.tally import CHANNELS, POSITION
 from twind.model.estimates import Verdict
+from twind.runtime.estimation_watch import EstimationWatch, Switch
 from twind.runtime.figures import stream_figures
+from twind.telemetry.hub import event_name
 
 if TYPE_CHECKING:
     from twind.model.errors import RefusedInput
@@ -51,6 +53,7 @@ class Statistics:
         self._streams: dict[str, _Stream] = {}
         self._keys: dict[int, str] = {}
         self._steps = estimators.clocks.steps
+        self._watch = EstimationWatch(estimators)
 
     def refused(self, message: RawMessage, refusal: RefusedInput) -> None:
         """Count one message that could not be used."""
@@ -64,11 +67,24 @@ class Statistics:
         for outcome in report.outcomes:
             if outcome.resets:
                 self._note_resets(outcome)
+        for switch in self._watch.new_switches():
+            self._note_switch(switch, report, last_ns)
         steps = self._estimators.clocks.steps
         for row in np.flatnonzero(steps != self._steps):
             offset_s = _number(float(self._estimators.clocks.offset_s[row]))
             self._of_row(int(row)).note({"stamp_ns": last_ns, "event": "clock_step", "offset_s": offset_s})
         self._steps = steps
+
+    def _note_switch(self, switch: Switch, report: BatchReport, last_ns: int) -> None:
+        """Note what happened to an entity with the first stream of the batch that is about it."""
+        fields = {name: value for name, value in asdict(switch).items() if name != "entity" and value != ""}
+        event = {"stamp_ns": last_ns, "event": event_name(type(switch)), **fields}
+        samples = [outcome.samples for outcome in report.outcomes if outcome.samples is not None]
+        of_joints = fields.get("channel") != "twist"
+        rows = [int(row) for one in samples if (one.channel is None) is of_joints for row in np.unique(one.stream)]
+        about = [row for row in rows if self._estimators.streams[row].entity == switch.entity]
+        if about:
+            self._of_row(about[0]).note(event)
 
     def _note_resets(self, outcome: Outcome) -> None:
         samples = outcome.samples
