@@ -40,6 +40,7 @@ class _Collected:
     def __init__(self, outcome: Outcome) -> None:
         self.batches: list[JointColumns] = []
         self.uses_velocity = False
+        self.efforts = None
         self._outcome = outcome
 
     def ingest_joints(self, columns: JointColumns) -> Outcome:

@@ -109,6 +109,33 @@ def test_a_joint_that_brakes_is_not_frozen(joints: Any, start_ns: int, rate_hz: 
     assert [robot.bank.frozen[0] for robot in robots] == [0] * n
 
 
+@pytest.mark.parametrize(("rate_hz", "quantum"), [(25, 1e-5), (50, 1e-4), (100, 1e-4)])
+def test_the_axes_of_a_slow_arm_tell_together_that_it_froze(joints: Any, start_ns: int, rate_hz: int, quantum: float) -> None:
+    rng = np.random.default_rng(12)
+    t = stamps(start_ns, 4.0, rate_hz)
+    s = ((t - start_ns) * 1e-9)[:, None]
+    for _ in range(10):
+        rate = rng.uniform(0.3, 0.8, 7)
+        z = rng.uniform(0.1, 0.3, 7) / rate * np.sin(rate * s + rng.uniform(0.0, 6.28, 7))
+        robot = joints(7)
+        robot.feed(t, repeating(np.round(z / quantum) * quantum, int(rng.integers(2 * rate_hz, 3 * rate_hz))))
+        assert robot.bank.frozen.tolist() == [1] * 7
+
+
+@pytest.mark.parametrize("rate_hz", [10, 50, 125, 500, 1000])
+@pytest.mark.parametrize("quantum", [1e-5, 1e-4, 1e-3])
+def test_axes_that_brake_to_one_instant_are_not_frozen(joints: Any, start_ns: int, rate_hz: int, quantum: float) -> None:
+    rng = np.random.default_rng(13)
+    t = stamps(start_ns, 3.0, rate_hz)
+    s = ((t - start_ns) * 1e-9)[:, None]
+    for _ in range(10):
+        speed = rng.uniform(0.05, 2.0, 7)
+        z = stop(s, rng.uniform(1.4, 1.6) - speed / 10.0, speed, 10.0)
+        robot = joints(7)
+        robot.feed(t, np.round(z / quantum) * quantum)
+        assert not robot.bank.frozen.any()
+
+
 def test_a_machine_that_stops_harder_than_others_is_mistaken_once(joints: Any, start_ns: int) -> None:
     t = stamps(start_ns, 16.0, 250)
     s = (t - start_ns) * 1e-9

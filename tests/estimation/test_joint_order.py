@@ -84,7 +84,7 @@ def test_a_stamp_from_the_future_does_not_hold_the_joint_up(joints: Any, start_n
     used = np.flatnonzero((verdict[:, 0] == Verdict.ACCEPTED) | (verdict[:, 0] == Verdict.RESET))
     assert used[0] <= 80
     assert robot.finite()
-    assert robot.predict()[0][0] == pytest.approx(0.01, abs=2.5e-3)
+    assert robot.predict()[0][0] == pytest.approx(0.01, abs=1e-3)
 
 
 def test_history_is_a_power_of_two() -> None:

@@ -105,6 +105,12 @@ def crate(tmp_path: Path) -> Bench:
 
 
 @pytest.fixture
+def bench(tmp_path: Path) -> Callable[[Path], Bench]:
+    """Return a bench of any stage."""
+    return lambda stage: Bench(tmp_path, stage)
+
+
+@pytest.fixture
 def pendulum(tmp_path: Path, data_dir: Path) -> Bench:
     """A stage of a real double pendulum."""
     return Bench(tmp_path, data_dir / "robots" / "double_pendulum" / "double_pendulum.usda")

@@ -178,8 +178,10 @@ def test_innovations_have_the_spread_they_say(pendulum: Bench, tmp_path: Path) -
         settled = one.time_s > 0.5
         ratio = one.value[settled, 0] / one.std[settled]
         assert np.mean(np.square(ratio)) == pytest.approx(1.0, abs=0.15)
-        # Drawn without the uncertainty of the velocity, which matters to a sample in a thousand.
-        assert np.isclose(np.square(ratio), one.nis[settled], rtol=0.02, atol=1e-6).mean() > 0.998
+        # Drawn without the uncertainty of the velocity: most differ by 1e-4, one in 1400 by 6 %.
+        drawn = np.square(ratio)
+        assert np.isclose(drawn, one.nis[settled], rtol=0.005, atol=1e-6).mean() > 0.999
+        np.testing.assert_allclose(drawn, one.nis[settled], rtol=0.1, atol=1e-6)
 
 
 def test_the_band_of_the_running_nis_holds_so_many() -> None:

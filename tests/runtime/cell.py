@@ -85,6 +85,7 @@ class Cell:
             joint_position=prediction.joint_position,
             joint_velocity=prediction.joint_velocity,
             joint_std=prediction.joint_std,
+            joint_effort=prediction.joint_effort,
             joint_sample_ns=self.estimators.joints.live_ns,
             body_position=prediction.body_position,
             body_orientation=prediction.body_orientation,

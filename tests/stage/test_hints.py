@@ -44,13 +44,14 @@ def test_angles_are_in_degrees_and_times_in_seconds(stage_from: Callable[..., An
         double twind:stampStd = 0.0005
         float twind:wraps = 720
         bool twind:useVelocity = true
+        bool twind:useEffort = true
         """,
     )
     hints = joint.hints
     assert hints.position_std == pytest.approx(math.radians(0.5))
     assert hints.jerk_noise == pytest.approx(math.radians(1800))
     assert hints.velocity_std == pytest.approx(math.radians(9))
-    assert (hints.stamp_std_s, hints.use_velocity) == (0.0005, True)
+    assert (hints.stamp_std_s, hints.use_velocity, hints.use_effort) == (0.0005, True, True)
     assert hints.wraps == pytest.approx(4 * math.pi)
 
 
@@ -58,6 +59,15 @@ def test_lengths_are_in_stage_units(stage_from: Callable[..., Any]) -> None:
     joint, topology = found(stage_from, "Prismatic", "float twind:positionStd = 0.02 float twind:wraps = 360")
     assert joint.hints == JointHints(position_std=pytest.approx(0.0002))
     assert any("twind:wraps is for joints that turn" in note.reason for note in topology.ignored)
+
+
+@pytest.mark.parametrize(("kind", "axis", "newtons"), [("Revolute", "angular", 87.0), ("Prismatic", "linear", 8700.0)])
+def test_the_force_of_a_drive_is_in_stage_units_of_mass_and_length(
+    stage_from: Callable[..., Any], kind: str, axis: str, newtons: float
+) -> None:
+    drive = f"float drive:{axis}:physics:maxForce = 870000"
+    assert found(stage_from, kind, drive)[0].effort_limit == pytest.approx(newtons)
+    assert found(stage_from, kind, "")[0].effort_limit == math.inf
 
 
 def test_an_asset_that_says_nothing_leaves_all_to_the_configuration(stage_from: Callable[..., Any]) -> None:
@@ -73,6 +83,7 @@ def test_an_asset_that_says_nothing_leaves_all_to_the_configuration(stage_from: 
         'string twind:stampStd = "soon"',
         "bool twind:wraps = true",
         "float twind:useVelocity = 1",
+        "float twind:useEffort = 1",
     ],
 )
 def test_nonsense_is_noted_and_ignored(stage_from: Callable[..., Any], inside: str) -> None:

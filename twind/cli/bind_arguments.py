@@ -23,6 +23,7 @@ DEFAULT_TOPICS = {"joints": ("cell/{entity}/joint_state", "joint_state"), "pose"
 _ATTRIBUTES = {
     "name": ("twind:name", str),
     "velocity": ("twind:useVelocity", bool),
+    "effort": ("twind:useEffort", bool),
     "position_std": ("twind:positionStd", float),
     "velocity_std": ("twind:velocityStd", float),
     "jerk_noise": ("twind:jerkNoise", float),

@@ -163,6 +163,10 @@ class JointNoise(SettingsModel):
     """Whether reported velocities are used, once they have been seen to agree with the positions. One that lies is disabled."""
     velocity_std: Positive = 0.05
     """One sigma of a reported velocity [rad/s or m/s]."""
+    use_effort: bool = False
+    """Whether reported efforts (torques, forces) are smoothed and shown. They change no position. One that lies is disabled."""
+    effort_tau_ms: NotNegative = 50.0
+    """Time constant of the smoothing of efforts [ms]; 0 shows them as they come."""
     wraps_rad: Positive | None = None
     """What one turn measures where positions wrap around: 6.283... or 12.566... [rad]. Default: one turn for continuous joints,
     no wrapping for others."""

@@ -5,6 +5,8 @@ cannot be true:
 
 - it would have had to brake harder than joints do: from the speed v that its last samples show, in the way d by which they
   stayed behind that speed plus what an encoder does not show, at v^2 / 2 d or more;
+- so would the joints that stopped at one instant, taken together: machines stop each axis a little earlier or later, and
+  none of them as hard as it can;
 - its encoder has dithered at rest and never repeated itself there;
 - the velocity that it reports, and that was found honest, is repeated as well and is not zero.
 
@@ -20,19 +22,24 @@ from typing import Any
 from twind.estimation.compile import inlined, kernel
 from twind.estimation.joint_channels import USED
 from twind.estimation.joint_lanes import nearest
-from twind.estimation.joint_records import RESTART_NS
+from twind.estimation.joint_records import FARTHEST_NS, RESTART_NS
 from twind.estimation.joint_rest import RESTLESS
 
 FROZEN_NS = 800_000_000
 SPAN_NS = 30_000_000  # between the samples that tell the speed at which a repetition began ...
 LONGEST_S = 0.5  # ... but no further back than this
 BRAKING = 40.0  # rad/s^2 or m/s^2: more than arms do, and the emergency stops of arms
+BRAKING_TOGETHER = 45.0  # root of the sum of squares, over the joints of a machine that came to a stand at one instant
 GRANTED = 4.0  # times the braking that a joint showed when it had stopped in truth
 WHERE_IT_STOOD = 10.0  # sigmas of position between the numbers before and after a standstill
 SHORTEST_S = 0.004  # over which a mean speed is taken
 UNSEEN = 0.01  # sigmas of position that no encoder is trusted to show
 MOVING = 10.0  # sigmas of position per second: slower is not moving
+TOGETHER = 2  # in place of whether a standstill is abrupt: it is not, and its joints were judged together
 RECENT = 8  # samples whose third differences tell the step of an encoder, its noise and the jitter of stamps
+
+LONG_AGO = 64  # as many at most, while these leave nothing at all ...
+EXACT = 1e-6  # ... of the least way between two
 
 
 @inlined
@@ -68,6 +75,34 @@ def watch_first_repeat(
         arrival.abrupt = ledger.braking > max(BRAKING, ledger.hardest)
 
 
+@kernel
+def stopped_together(arrivals: Any, ledgers: Any, joints: Any) -> bool:
+    """Say whether the joints of a message that stood still at one instant would have had to brake too hard taken together.
+
+    Asked once for each standstill of the machine, so rest costs nothing.
+    """
+    since, fresh, squares, granted = -FARTHEST_NS, False, 0.0, 0.0
+    for index in joints:
+        if index >= 0 and arrivals[index].abrupt != TOGETHER:
+            arrivals[index].abrupt = TOGETHER
+            fresh = True
+    if not fresh:
+        return False
+    for index in joints:
+        if index >= 0 and ledgers[index].braking > 0.0:
+            since = max(since, arrivals[index].same_ns)
+    for index in joints:
+        if index >= 0 and arrivals[index].same_ns == since:
+            squares += ledgers[index].braking ** 2
+            granted += ledgers[index].hardest ** 2
+    if squares <= max(BRAKING_TOGETHER * BRAKING_TOGETHER, granted):
+        return False
+    for index in joints:
+        if index >= 0:
+            arrivals[index].abrupt = 1
+    return True
+
+
 @inlined
 def resume(row: Any, arrival: Any, ledger: Any, z: float) -> None:
     """Note how a joint goes on that was thought frozen: from where it stood, or from elsewhere."""
@@ -90,17 +125,20 @@ def _newest_before(rings: Any, index: int, oldest: int, end: int, t: int) -> int
 
 
 @kernel
-def _unseen(row: Any, rings: Any, index: int, number: int) -> float:
+def _unseen(row: Any, rings: Any, index: int, oldest: int, number: int) -> float:
     """Return how far the joint may have moved unseen at sample `number`.
 
     Third differences leave no motion, only the step of the encoder, noise and the jitter of stamps; where they are as large as
-    the least way from one sample to the next, that is the step.
+    the least way from one sample to the next, that is the step. An encoder that counted the same number of steps each
+    time shows nothing of them yet: then more samples tell.
     """
     mask = rings.shape[0] - 1
     most, step = 0.0, math.inf
     z0 = rings[(number - 1) & mask, index].z
     d0 = d1 = 0.0
-    for back in range(2, RECENT + 1):
+    for back in range(2, min(LONG_AGO, number - oldest) + 1):
+        if back > RECENT and most > EXACT * step:
+            break
         z1 = rings[(number - back) & mask, index].z
         first = nearest(z0, z1, row.modulus) - z1
         if first != 0.0:
@@ -130,7 +168,7 @@ def _braking(row: Any, arrival: Any, rings: Any, index: int, number: int) -> flo
         return 0.0
     way = z - nearest(rings[first & mask, index].z, z, row.modulus)
     before = z - way - nearest(rings[second & mask, index].z, z, row.modulus)
-    unseen = _unseen(row, rings, index, number)
+    unseen = _unseen(row, rings, index, oldest, number)
     if way * before <= 0.0 or abs(way + before) < 4.0 * unseen:
         return 0.0
     speed, needed = abs(way) / a, 0.0

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from twind.estimation.compile import kernel
-from twind.estimation.joint_frozen import begins_to_repeat, repeats, resume, watch_first_repeat
+from twind.estimation.joint_frozen import begins_to_repeat, repeats, resume, stopped_together, watch_first_repeat
 from twind.estimation.joint_order import EPOCH, LATE, keep, place, place_late, replay
 from twind.estimation.joint_records import BLOCK, FARTHEST_NS, RESTART_NS
 from twind.estimation.joint_stamps import watch_stamps
@@ -183,6 +183,8 @@ def ingest_joints(
                 arrival.resets = max(arrival.resets, track.resets)
                 summarise(row, track, shown[index])
         if newest > 0:
+            if same and not abrupt:
+                abrupt = stopped_together(arrivals, ledgers, layout_rows[begin : begin + size])
             for index in layout_rows[begin : begin + size]:
                 if index >= 0:
                     arrivals[index].frozen = same and abrupt

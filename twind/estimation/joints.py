@@ -245,6 +245,11 @@ class JointBank:
         predict_joints(self._shown, target_ns, self._coast_ns, position, velocity, std)
 
     @property
+    def layouts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where each layout's rows begin, one entry more than layouts, and the rows of all. Views."""
+        return self._layout_start, self._layout_rows
+
+    @property
     def last_ns(self) -> NDArray[np.int64]:
         """(n_joints,) stamp of the newest sample used [ns], `NO_STAMP` before the first. A view: copy what you keep."""
         return self._tracks["t_ns"]

@@ -60,3 +60,5 @@ class Update:
     """(E,) one sigma of a measured pose's position [m]; 0 where no pose is measured."""
     rotation_std: Floats
     """(E,) one sigma of a measured pose's rotation [rad]; 0 where no pose is measured."""
+    joint_effort: Floats | None = None
+    """(J,) [N m or N], NaN where none is known; None where no joint listens to efforts."""

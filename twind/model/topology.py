@@ -68,6 +68,7 @@ class JointHints:
     use_velocity: bool | None = None
     velocity_std: float | None = None
     """One sigma of a reported velocity [rad/s or m/s]."""
+    use_effort: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,8 @@ class Joint:
     """Limits [rad or m]; infinite when the asset declares none."""
     velocity_limit: float = math.inf
     """[rad/s or m/s]; infinite when the asset declares none."""
+    effort_limit: float = math.inf
+    """[N m or N]; infinite when the asset declares none."""
     mimic: Mimic | None = None
     rest: float = 0.0
     """Position in the asset as authored [rad or m]; shown until the first sample arrives."""

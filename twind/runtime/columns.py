@@ -40,6 +40,8 @@ class JointArrays:
     position: Floats
     velocity: Floats
     """(K,), NaN where there is none; empty where there are none at all, or none are used."""
+    effort: Floats
+    """Likewise."""
 
 
 @dataclass(slots=True)
@@ -60,6 +62,8 @@ class JointColumns:
     """(M + 1,) where each message's values begin in `position`, and where the last one's end."""
     velocity: list[float] = field(default_factory=list)
     """(up to K,) [rad/s or m/s], NaN where there is none; ends with the last message that has some."""
+    effort: list[float] = field(default_factory=list)
+    """(up to K,) [N m or N]; likewise."""
     number: list[int] = field(default_factory=list)
     """(up to M,) sequence number, `NO_SEQUENCE` where there is none; likewise."""
     packed: list[tuple[int, int, int, PackedJoints]] = field(default_factory=list)
@@ -86,6 +90,7 @@ class JointColumns:
             np.array(self.offset, np.int64),
             np.array(self.position),
             np.array(padded(self.velocity, values, math.nan)),
+            np.array(padded(self.effort, values, math.nan)),
         )
         return _with_packed(own, self.packed) if self.packed else own
 
@@ -194,6 +199,7 @@ def _with_packed(own: JointArrays, packed: list[tuple[int, int, int, PackedJoint
         np.concatenate([own.offset, own.offset[-1] + np.cumsum(widths)]),
         np.concatenate([own.position, *(sample.position.ravel() for sample in samples)]),
         _optional(own.velocity, len(own.position), samples, [sample.velocity for sample in samples]),
+        _optional(own.effort, len(own.position), samples, [sample.effort for sample in samples]),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,7 @@ def _joints(robot: Robot, first: int, update: Update) -> Document:
         joint.name: {
             "position": float(update.joint_position[row]),
             "velocity": float(update.joint_velocity[row]),
+            **_effort(update, row),
             "position_std": float(update.joint_std[row]),
             "unit": joint.kind.unit,
             "status": _word(update.joint_status[row]),
@@ -70,6 +72,13 @@ def _joints(robot: Robot, first: int, update: Update) -> Document:
         for row, joint in enumerate(robot.joints, first)
         if joint.movable
     }
+
+
+def _effort(update: Update, row: int) -> Document:
+    """Return the effort where one is known [N m or N]."""
+    if update.joint_effort is None or math.isnan(update.joint_effort[row]):
+        return {}
+    return {"effort": float(update.joint_effort[row])}
 
 
 def _pose(update: Update, frame: int) -> Document:

@@ -27,6 +27,12 @@ _CLOCK_EVENTS: dict[str, Callable[..., Event]] = {
 """What the clock bank counts that is worth an event."""
 _DISABLED = 3
 """State of a joint's velocity channel."""
+_EFFORT_DISABLED = 2
+"""State of a joint's effort channel."""
+
+
+Switch = events.ChannelDisabled | events.ChannelRestored | events.SourceFrozen | events.SourceMoving
+"""What changes the trust in a stream."""
 
 
 class EstimationWatch:
@@ -39,6 +45,7 @@ class EstimationWatch:
         self._joint_resets = estimators.joints.resets.copy()
         self._pose_resets = estimators.poses.resets.copy()
         self._lying = estimators.joints.channels == _DISABLED
+        self._effort_off = self._efforts_off()
         self._twist_off = estimators.poses.twist_off == 1
         self._frozen = estimators.joints.frozen == 1
         self._clock_counts: dict[str, NDArray[np.int64]] = {}
@@ -49,7 +56,7 @@ class EstimationWatch:
 
     def of_entities(self) -> list[Event]:
         """Return what happened to entities since the last call, clocks left out."""
-        return [*self._resets(), *self._velocities(), *self._twists(), *self._freezes()]
+        return [*self._resets(), *self._velocities(), *self._efforts(), *self._twists(), *self._freezes()]
 
     def _resets(self) -> Iterator[Event]:
         joints, poses = self._estimators.joints, self._estimators.poses
@@ -79,23 +86,35 @@ class EstimationWatch:
                     angle_rad=2.0 * math.atan2(float(np.linalg.norm(turn[row, 1:])), abs(float(turn[row, 0]))),
                 )
 
-    def _velocities(self) -> Iterator[Event]:
+    def _velocities(self) -> Iterator[Switch]:
         lying = self._estimators.joints.channels == _DISABLED
         before, self._lying = self._lying, lying
+        yield from self._switched("velocity", before, lying)
+
+    def _efforts(self) -> Iterator[Switch]:
+        off = self._efforts_off()
+        before, self._effort_off = self._effort_off, off
+        yield from self._switched("effort", before, off)
+
+    def _efforts_off(self) -> NDArray[np.bool_]:
+        efforts = self._estimators.efforts
+        return np.zeros(0, np.bool_) if efforts is None else efforts.channels == _EFFORT_DISABLED
+
+    def _switched(self, channel: str, before: NDArray[np.bool_], lying: NDArray[np.bool_]) -> Iterator[Switch]:
         if (lying == before).all():
             return
         for make, changed in ((events.ChannelDisabled, lying & ~before), (events.ChannelRestored, before & ~lying)):
             for entity, rows in self._by_entity(changed):
-                yield make(channel="velocity", entity=entity, count=len(rows), joint=self._joints[rows[0]])
+                yield make(channel=channel, entity=entity, count=len(rows), joint=self._joints[rows[0]])
 
-    def _twists(self) -> Iterator[Event]:
+    def _twists(self) -> Iterator[Switch]:
         off = self._estimators.poses.twist_off == 1
         before, self._twist_off = self._twist_off, off
         for row in np.flatnonzero(off != before):
             make = events.ChannelDisabled if off[row] else events.ChannelRestored
             yield make(channel="twist", entity=self._entities[row].id, count=1)
 
-    def _freezes(self) -> Iterator[Event]:
+    def _freezes(self) -> Iterator[Switch]:
         frozen = self._estimators.joints.frozen == 1
         before, self._frozen = self._frozen, frozen
         if (frozen == before).all():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from twind.config.base import SettingsModel
-from twind.estimation import ClockBank, JointBank, PoseBank, Tally
+from twind.estimation import ClockBank, EffortBank, JointBank, PoseBank, Tally
 from twind.estimation.tally import CHANNELS
 from twind.model.errors import RefusedInput
 from twind.model.estimates import Verdict
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from twind.config.settings import EstimationSettings, JointNoise
     from twind.model.messages import ClockSample
     from twind.model.topology import Joint, Topology
-    from twind.runtime.columns import BodyColumns, JointColumns
+    from twind.runtime.columns import BodyColumns, JointArrays, JointColumns
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -44,6 +44,7 @@ _SIGMA_OF_BOUND = 3.0**-0.5
 """Of an error that lies anywhere within its bound."""
 _COUNTED_AS = np.array([CHANNELS.index(name) for name in ("pose", "twist", "world_twist", "imu")], np.uint8)
 """What each `twind.model.messages.Channel` of a body is counted as."""
+_EFFORT = CHANNELS.index("effort")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ class Prediction:
     joint_position: Floats
     joint_velocity: Floats
     joint_std: Floats
+    joint_effort: Floats | None
+    """(J,) what was reported last, smoothed [N m or N]: NaN where none is known, None where no joint listens to efforts."""
     body_position: Floats
     body_orientation: Floats
     position_std: Floats
@@ -144,6 +147,9 @@ class Estimators:
         )
         self.uses_velocity = False
         """Whether any joint listens to reported velocities; when none does, they are not even collected."""
+        self.efforts: EffortBank | None = None
+        """Efforts of joints, where any joint listens to them."""
+        self._coast_ns = ms_to_ns(settings.coast_ms)
         self._configure(settings)
         owner = np.repeat(np.arange(len(topology.robots)), np.diff(topology.first_joint))
         self.owner: Ints = owner.astype(np.int64)
@@ -175,24 +181,37 @@ class Estimators:
                 for own_noise in (of_robot, settings.joints.names.get(joint.name), of_joint):
                     noise = over(noise, own_noise)
                 self.uses_velocity |= noise.use_velocity
+                position_std = noise.position_std_m if linear else noise.position_std_rad
+                modulus = turn if noise.wraps_rad is None else noise.wraps_rad
+                if noise.use_effort:
+                    self._listen(first + offset, joint, noise, position_std=position_std, modulus=modulus)
                 self.joints.configure(
                     first + offset,
-                    position_std=noise.position_std_m if linear else noise.position_std_rad,
+                    position_std=position_std,
                     jerk_noise=noise.jerk_noise_m if linear else noise.jerk_noise,
                     adapt=noise.adapt,
                     model=noise.model,
                     tau_s=noise.acceleration_tau_s,
                     stamp_std_s=noise.stamp_std_ms * 1e-3,
-                    modulus=turn if noise.wraps_rad is None else noise.wraps_rad,
+                    modulus=modulus,
                     velocity_limit=joint.velocity_limit,
                     velocity_std=noise.velocity_std if noise.use_velocity else math.nan,
                     rest=joint.rest,
                 )
 
+    def _listen(self, row: int, joint: Joint, noise: JointNoise, *, position_std: float, modulus: float) -> None:
+        if self.efforts is None:
+            self.efforts = EffortBank(self.topology.n_joints)
+        self.efforts.configure(
+            row, tau_s=noise.effort_tau_ms * 1e-3, limit=joint.effort_limit, position_std=position_std, modulus=modulus
+        )
+
     def warm_up(self) -> None:
         """Compile every kernel, so that the first message does not wait for it."""
         self.clocks.warm_up()
         self.joints.warm_up()
+        if self.efforts is not None:
+            self.efforts.warm_up(self.joints)
         self.poses.warm_up()
         self.tally.warm_up()
 
@@ -265,8 +284,16 @@ class Estimators:
         nis = np.empty(len(batch.position))
         self.joints.ingest(batch.layout, mapped, sigma, skip, batch.offset, batch.position, verdicts, nis, rates=batch.velocity)
         resets = self.tally.add(batch.stream, verdicts, nis, offset=batch.offset)
+        if self.efforts is not None and len(batch.effort):
+            self._ingest_efforts(self.efforts, batch, mapped, verdicts)
         samples = Samples(None, batch.stream, batch.receive_ns, batch.offset)
         return Outcome(verdicts, mapped[_CHANGES[verdicts[batch.offset[:-1]]]], samples, resets)
+
+    def _ingest_efforts(self, efforts: EffortBank, batch: JointArrays, mapped: Ints, of_positions: Bytes) -> None:
+        verdicts = np.empty_like(of_positions)
+        efforts.ingest(self.joints, batch.layout, mapped, batch.offset, batch.position, batch.effort, of_positions, verdicts)
+        channel = np.full(len(batch.stream), _EFFORT, np.uint8)
+        self.tally.add(batch.stream, verdicts, np.full(len(verdicts), math.nan), offset=batch.offset, channel=channel)
 
     def ingest_bodies(self, columns: BodyColumns) -> Outcome:
         """Update the bodies from one batch of poses, velocities and inertial readings."""
@@ -344,6 +371,7 @@ class Estimators:
         topology, entities = self.topology, self._n_entities
         joint_position, joint_velocity, joint_std = (np.empty(topology.n_joints) for _ in range(3))
         self.joints.predict(target_ns[self.owner], joint_position, joint_velocity, joint_std)
+        effort = None if self.efforts is None else self.efforts.shown(self.joints.last_ns, coast_ns=self._coast_ns)
         body_position, body_orientation = np.empty((entities, 3)), np.empty((entities, 4))
         position_std, rotation_std = np.empty(entities), np.empty(entities)
         self.poses.predict(target_ns, body_position, body_orientation, position_std, rotation_std)
@@ -352,6 +380,7 @@ class Estimators:
             joint_position=joint_position,
             joint_velocity=joint_velocity,
             joint_std=joint_std,
+            joint_effort=effort,
             body_position=body_position,
             body_orientation=body_orientation,
             position_std=position_std,
@@ -373,6 +402,7 @@ def _hinted(noise: JointNoise, joint: Joint) -> JointNoise:
         "wraps_rad": hints.wraps,
         "use_velocity": hints.use_velocity,
         "velocity_std": hints.velocity_std,
+        "use_effort": hints.use_effort,
     }
     return noise.model_copy(update={name: value for name, value in said.items() if value is not None})
 

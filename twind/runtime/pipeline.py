@@ -73,7 +73,7 @@ class Feed:
         joints, bodies = JointColumns(), BodyColumns()
         refused: dict[Refusal, Refused] = {}
         known = self._bindings.known
-        velocities = self._estimators.uses_velocity
+        velocities, efforts = self._estimators.uses_velocity, self._estimators.efforts is not None
         for message in messages:
             try:
                 binding = known.get(message.topic) or self._bindings.find(message.topic)
@@ -102,6 +102,9 @@ class Feed:
             if velocities and sample.velocity:
                 pad(joints.velocity, len(joints.position), math.nan)
                 joints.velocity += sample.velocity
+            if efforts and sample.effort:
+                pad(joints.effort, len(joints.position), math.nan)
+                joints.effort += sample.effort
             joints.position += position
             joints.offset.append(len(joints.position))
             if sample.sequence != NO_SEQUENCE:

@@ -22,6 +22,9 @@ _ROTATIONS = tuple(f"rot{letter}" for letter in _LETTERS)
 _HUGE = 1e5
 """A limit [deg, deg/s or stage units] beyond this is a converter's way to say 'none' (277 turns, or 100 km)."""
 
+_HUGE_EFFORT = 1e15
+"""A drive's force [stage units] beyond this is a way to say 'none': converters write the largest float."""
+
 
 @dataclass(frozen=True, slots=True)
 class Axis:
@@ -36,6 +39,7 @@ class Axis:
     lower: float
     upper: float
     velocity_limit: float
+    effort_limit: float
     state: float | None
     """Authored joint state [rad or m]."""
     hints: JointHints
@@ -117,6 +121,7 @@ def _axis(prim: Any, instance: str, limits: tuple[float, float], meters_per_unit
         lower=lower,
         upper=upper,
         velocity_limit=_velocity_limit(prim, instance, unit),
+        effort_limit=_effort_limit(prim, instance, meters_per_unit, slides=slides),
         state=state * unit if math.isfinite(state) else None,
         hints=read_hints(prim, unit, turns=not slides, notes=notes),
         driven=instance in instances(prim, "PhysicsDriveAPI"),
@@ -128,6 +133,15 @@ def _velocity_limit(prim: Any, instance: str, unit: float) -> float:
     names = ("newton:velocityLimit", "physxJoint:maxJointVelocity", f"physxJointAxis:{instance}:maxJointVelocity")
     declared = [_number(prim, name, math.inf) for name in names]
     return min((value * unit for value in declared if 0 < value < _HUGE), default=math.inf)
+
+
+def _effort_limit(prim: Any, instance: str, meters_per_unit: float, *, slides: bool) -> float:
+    """Return the most that the joint's drive may exert [N m or N]: mass and lengths are in stage units, as UsdPhysics says."""
+    value = _number(prim, f"drive:{instance}:physics:maxForce", math.inf)
+    if not 0 < value < _HUGE_EFFORT:
+        return math.inf
+    kilograms = float(UsdPhysics.GetStageKilogramsPerUnit(prim.GetStage()))
+    return value * kilograms * (meters_per_unit if slides else meters_per_unit**2)
 
 
 def _number(prim: Any, name: str, fallback: float) -> float:

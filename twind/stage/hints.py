@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from twind.stage.notes import Notes
 
 POSITION_STD, JERK_NOISE, VELOCITY_STD = "twind:positionStd", "twind:jerkNoise", "twind:velocityStd"
-STAMP_STD, WRAPS, USE_VELOCITY = "twind:stampStd", "twind:wraps", "twind:useVelocity"
+STAMP_STD, WRAPS, USE_VELOCITY, USE_EFFORT = "twind:stampStd", "twind:wraps", "twind:useVelocity", "twind:useEffort"
 
 
 def read_hints(prim: Any, unit: float, *, turns: bool, notes: Notes) -> JointHints:
@@ -37,6 +37,7 @@ def read_hints(prim: Any, unit: float, *, turns: bool, notes: Notes) -> JointHin
         wraps=_scaled(wraps, unit),
         use_velocity=_flag(prim, USE_VELOCITY, notes),
         velocity_std=_scaled(_positive(prim, VELOCITY_STD, notes), unit),
+        use_effort=_flag(prim, USE_EFFORT, notes),
     )
 
 

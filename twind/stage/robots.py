@@ -123,6 +123,7 @@ def _joint(row: Row, *, parent: int, child: int) -> Joint:
         lower=axis.lower,
         upper=axis.upper,
         velocity_limit=axis.velocity_limit,
+        effort_limit=axis.effort_limit,
         rest=row.rest,
         hints=axis.hints,
         axis_name="" if axis.instance in (LINEAR, ANGULAR) else axis.instance,

@@ -134,13 +134,13 @@ class EstimateReset(Event):
 
 @dataclass(frozen=True, slots=True)
 class ChannelDisabled(Event):
-    """Reported velocities contradict the measured positions, so they are left out until they agree again."""
+    """Reported velocities or efforts contradict the measured motion, so they are left out until they agree again."""
 
     level = "warning"
     counter = "channels_disabled"
     labels = ("channel",)
     channel: str
-    """velocity (of joints) | twist (of a body)"""
+    """velocity | effort (of joints) | twist (of a body)"""
     entity: str
     count: int
     joint: str = ""
@@ -149,7 +149,7 @@ class ChannelDisabled(Event):
 
 @dataclass(frozen=True, slots=True)
 class ChannelRestored(Event):
-    """Reported velocities agree with the measured positions again, and are used."""
+    """Reported velocities or efforts agree with the measured motion again, and are used."""
 
     counter = "channels_restored"
     labels = ("channel",)

@@ -62,6 +62,8 @@ class Twin:
         self._joint_std = np.zeros(joints)
         self._joint_status = np.zeros(joints, np.uint8)
         self._limited = np.zeros(joints, np.uint8)
+        self._joint_effort: Floats | None = None
+        self._owner: Ints = np.repeat(np.arange(len(topology.robots)), np.diff(topology.first_joint))
         self._position = self._tables.frames["rest_position"].copy()
         self._orientation = self._tables.frames["rest_orientation"].copy()
         self._local_translate = np.zeros((frames, 3))
@@ -105,6 +107,7 @@ class Twin:
         body_position_std: Floats,
         body_rotation_std: Floats,
         posed: Bytes,
+        joint_effort: Floats | None = None,
         everything: bool = False,
     ) -> Update | None:
         """Take over the estimates of the entities that changed and return what is shown now, or None when nothing changed.
@@ -122,6 +125,7 @@ class Twin:
             body_position_std: (E,) one sigma [m].
             body_rotation_std: (E,) one sigma [rad].
             posed: (E,) 1 where the entity has a measured pose; the body rows of the others are ignored.
+            joint_effort: (J,) [N m or N], NaN where none is known; None where no joint listens to efforts.
             everything: Whether to take over all entities, changed or not.
         """
         np.copyto(self._new_sample_ns, sample_ns)
@@ -157,6 +161,11 @@ class Twin:
         self._position_std[changed] = np.where(self._posed, body_position_std, 0.0)[changed]
         self._rotation_std[changed] = np.where(self._posed, body_rotation_std, 0.0)[changed]
         self._estimate[0], self._estimate[1], self._estimate[2] = joint_position, joint_velocity, joint_std
+        if joint_effort is not None:
+            if self._joint_effort is None:
+                self._joint_effort = np.full(len(joint_effort), np.nan)
+            rows = np.isin(self._owner, changed)
+            self._joint_effort[rows] = joint_effort[rows]
         np.copyto(self._body_position, body_position)
         np.copyto(self._body_orientation, body_orientation)
         settle_joints(
@@ -210,6 +219,7 @@ class Twin:
             local_orient=self._local_orient.copy(),
             position_std=self._position_std.copy(),
             rotation_std=self._rotation_std.copy(),
+            joint_effort=None if self._joint_effort is None else self._joint_effort.copy(),
         )
 
 

@@ -38,6 +38,7 @@ class TakeSampler:
             joint_position=prediction.joint_position,
             joint_velocity=prediction.joint_velocity,
             joint_std=prediction.joint_std,
+            joint_effort=prediction.joint_effort,
             joint_sample_ns=self._estimators.joints.live_ns,
             body_position=prediction.body_position,
             body_orientation=prediction.body_orientation,
