@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from twind_eventhubs.emulator.amqp.endpoints import Inlet, Link, Outlet
     from twind_eventhubs.emulator.amqp.messages import Request
     from twind_eventhubs.emulator.amqp.values import Described
-    from twind_eventhubs.emulator.faults import Faults
     from twind_eventhubs.emulator.hub import Hub
     from twind_eventhubs.emulator.namespace import Namespace
 
@@ -40,7 +39,8 @@ class Access:
 
     def __init__(self, namespace: Namespace) -> None:
         self._namespace = namespace
-        self.faults: Faults = namespace.faults
+        self.faults = namespace.faults
+        self.throughput = namespace.throughput
         self.grants = Grants(namespace.rules, now_s=namespace.now_s)
         self._nodes = {CBS: RequestNode(self.grants.answer), MANAGEMENT: RequestNode(self._manage)}
 

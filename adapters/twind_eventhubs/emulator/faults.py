@@ -1,4 +1,4 @@
-"""What goes wrong on purpose."""
+"""What goes wrong on purpose. The state; the server acts on it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,27 @@ class Faults:
 
     def __init__(self) -> None:
         self._busy = 0
-        self.duplicates = 0.0
-        """Share of the events that are delivered twice."""
+        self._duplicates = 0.0
+        self._random = random.Random()  # noqa: S311  (chooses faults)
         self.latency_s = 0.0
         """Delay of everything that is sent [s]."""
-        self._random = random.Random(1)  # noqa: S311  (chooses faults)
+        self.stalled = False
+        """Whether nothing is read or sent, while connections stay."""
+
+    def __repr__(self) -> str:
+        """Show what is wrong now."""
+        return f"<Faults busy={self._busy} duplicates={self._duplicates} latency_s={self.latency_s} stalled={self.stalled}>"
 
     def busy(self, sends: int) -> None:
         """Answer the next so many sends with `com.microsoft:server-busy`."""
         self._busy = sends
 
-    def before_append(self, hub: str) -> None:
+    def duplicate(self, share: float, *, seed: int = 1) -> None:
+        """Deliver this share of the events twice, the same ones for the same seed and order of reading."""
+        self._duplicates = share
+        self._random = random.Random(seed)  # noqa: S311
+
+    def before_append(self) -> None:
         """See whether a send fails.
 
         Raises:
@@ -30,8 +40,13 @@ class Faults:
         """
         if self._busy > 0:
             self._busy -= 1
-            raise AmqpError("com.microsoft:server-busy", f"the server is busy, please retry later: {hub}")
+            raise server_busy("as asked for")
 
     def repeats(self) -> bool:
         """See whether an event is delivered twice."""
-        return self.duplicates > 0 and self._random.random() < self.duplicates
+        return self._duplicates > 0 and self._random.random() < self._duplicates
+
+
+def server_busy(why: str) -> AmqpError:
+    """Return what a peer that sends too much is told."""
+    return AmqpError("com.microsoft:server-busy", f"the server is busy, please retry the operation: {why}")

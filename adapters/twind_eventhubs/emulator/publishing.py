@@ -38,12 +38,13 @@ class PublisherInlet:
         Raises:
             AmqpError: It is not appended, nor any part of it.
         """
-        self._access.faults.before_append(self._hub.name)
+        self._access.faults.before_append()
         if message_format == BATCH:
             annotations, events = messages.read_batch(payload)
         else:
             event = messages.read(payload)
             annotations, events = event.annotations, [event]
+        self._access.throughput.let_in(events=len(events), size_bytes=len(payload))
         key = annotations.get(PARTITION_KEY, events[0].annotations.get(PARTITION_KEY))
         if key is not None and not isinstance(key, str):
             raise AmqpError("com.microsoft:argument-error", "a partition key that is no string")

@@ -62,13 +62,14 @@ class PartitionOutlet:
     def next(self) -> bytes | None:
         """Return the next event."""
         event = self._partition.read(self._next)
-        if event is None:
+        if event is None or not self._access.throughput.may_leave():
             return None
         if self._again or not self._access.faults.repeats():
             self._next = event.sequence + 1
             self._again = False
         else:
             self._again = True  # the same once more, as after a reconnection from an older checkpoint
+        self._access.throughput.left(len(event.payload))
         return self._newest() + event.payload if self._metrics else event.payload
 
     def _newest(self) -> bytes:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
+from collections import deque
 from typing import TYPE_CHECKING, Self, cast
 
 from twind_eventhubs.emulator.amqp.connection import Connection
+from twind_eventhubs.emulator.amqp.errors import AmqpError
+from twind_eventhubs.emulator.hub import DEFAULT_GROUP
 from twind_eventhubs.emulator.namespace import Namespace
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from twind_eventhubs.emulator.hub import HubSettings
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_MESSAGE_BYTES = 1_048_576
 _TICK_S = 1.0
+_DELAYED_BYTES = 1_048_576
+"""What waits for its time, at most."""
 
 
 class Emulator:
@@ -31,6 +37,8 @@ class Emulator:
         port: TCP port; 0 takes a free one.
         tls: Speak TLS with this; plain TCP without.
         max_message_bytes: Longer events and batches are refused.
+        throughput_units: What is let through; 0 for everything.
+        now_s: Seconds since 1970: what events are stamped with, and when tokens expire.
     """
 
     def __init__(
@@ -42,8 +50,10 @@ class Emulator:
         port: int = 0,
         tls: ssl.SSLContext | None = None,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
+        throughput_units: int = 0,
+        now_s: Callable[[], float] = time.time,
     ) -> None:
-        self.namespace = Namespace(hubs, rules=rules)
+        self.namespace = Namespace(hubs, rules=rules, throughput_units=throughput_units, now_s=now_s)
         self._host = host
         self._port = port
         self._tls = tls
@@ -91,16 +101,58 @@ class Emulator:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK_S)
-            self.namespace.expire()
-            for peer in list(self._peers):
-                peer.tick()
+            self.tick()
 
-    def disconnect(self) -> int:
-        """Cut all connections without a word; return how many."""
+    def tick(self) -> None:
+        """Look after what time does: retention, rights that expire, silence. Happens every second by itself."""
+        self.namespace.expire()
+        for peer in list(self._peers):
+            peer.tick()
+
+    def disconnect(self, *, politely: bool = False) -> int:
+        """Cut all connections, without a word or with `amqp:connection:forced`; return how many."""
         peers = list(self._peers)
         for peer in peers:
-            peer.abort()
+            if politely:
+                peer.close(AmqpError("amqp:connection:forced", "the connection was closed as asked for"))
+            else:
+                peer.abort()
         return len(peers)
+
+    def busy(self, sends: int) -> None:
+        """Answer the next so many sends with `com.microsoft:server-busy`."""
+        self.namespace.faults.busy(sends)
+
+    def duplicate(self, share: float, *, seed: int = 1) -> None:
+        """Deliver this share of the events twice."""
+        self.namespace.faults.duplicate(share, seed=seed)
+
+    def slow(self, latency_s: float) -> None:
+        """Delay everything that is sent from now on [s]; 0 ends it."""
+        self.namespace.faults.latency_s = latency_s
+
+    def stall(self, *, stalled: bool = True) -> None:
+        """Neither read nor send, but keep the connections: what a half-open connection looks like."""
+        self.namespace.faults.stalled = stalled
+        for peer in list(self._peers):
+            peer.stall(stalled=stalled)
+
+    def steal(self, hub: str, partition: str, *, group: str = DEFAULT_GROUP) -> int:
+        """Take a partition from whoever reads it, as a reader with a higher epoch would; return how many lost it.
+
+        Raises:
+            AmqpError: There is no such hub, group or partition.
+        """
+        found = self.namespace.hub(hub)
+        readers = found.readers.of(found.group(group), found.partition(partition).ident)
+        for reader in readers:
+            found.readers.steal(reader, "the partition was stolen as asked for")
+        return len(readers)
+
+    @property
+    def connections(self) -> int:
+        """Number of clients' connections."""
+        return len(self._peers)
 
     def joined(self, peer: _Peer) -> None:
         """Remember a connection."""
@@ -125,15 +177,19 @@ class _Peer(asyncio.Protocol):
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
+        self._faults = emulator.namespace.faults
         self._loop = asyncio.get_running_loop()
         self._connection = emulator.connection(self)
         self._transport: asyncio.Transport | None = None
         self._awake = False
         self._paused = False
+        self._delayed: deque[bytes] = deque()
+        self._delayed_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._emulator.joined(self)
+        self.stall(stalled=self._faults.stalled)
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
@@ -160,17 +216,46 @@ class _Peer(asyncio.Protocol):
 
     def _write(self) -> None:
         self._awake = False
-        while self._transport is not None and not self._paused:
+        if self._faults.stalled:
+            return
+        while self._transport is not None and not self._paused and self._delayed_bytes < _DELAYED_BYTES:
             data = self._connection.take()
             if not data:
                 break
-            self._transport.write(data)
-        if self._transport is not None and self._connection.closed:
+            if self._faults.latency_s or self._delayed:
+                self._delayed.append(data)
+                self._delayed_bytes += len(data)
+                self._loop.call_later(self._faults.latency_s, self._write_delayed)
+            else:
+                self._transport.write(data)
+        if self._transport is not None and self._connection.closed and not self._delayed:
             self._transport.close()
+
+    def _write_delayed(self) -> None:
+        """Write what has waited longest: as many calls of this are due as pieces wait."""
+        data = self._delayed.popleft()
+        self._delayed_bytes -= len(data)
+        if self._transport is not None:
+            self._transport.write(data)
+        self.wake()
 
     def tick(self) -> None:
         """Look after what time does."""
         self._connection.tick()
+        self.wake()
+
+    def stall(self, *, stalled: bool) -> None:
+        """Stop, or go on."""
+        if self._transport is not None and self._transport.is_reading() == stalled:
+            if stalled:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
+        self.wake()
+
+    def close(self, error: AmqpError) -> None:
+        """End the connection and say why."""
+        self._connection.close(error)
         self.wake()
 
     def abort(self) -> None:

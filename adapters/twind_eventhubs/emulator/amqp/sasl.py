@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from twind_eventhubs.emulator.amqp.decode import decode
 from twind_eventhubs.emulator.amqp.encode import encode
 from twind_eventhubs.emulator.amqp.errors import DecodeError
 from twind_eventhubs.emulator.amqp.frames import SASL, frame
 from twind_eventhubs.emulator.amqp.values import Array, Described, Symbol, UByte, ULong
+
+if TYPE_CHECKING:
+    from twind_eventhubs.emulator.amqp.values import Value
 
 MECHANISMS = ("MSSBCBS", "PLAIN", "ANONYMOUS", "EXTERNAL")
 """What the service offers."""
@@ -39,7 +44,8 @@ def read_init(body: bytes) -> tuple[str, bytes]:
     """
     value, _ = decode(body)
     if isinstance(value, Described) and value.descriptor in {_INIT, "amqp:sasl-init:list"} and isinstance(value.value, list):
-        mechanism, response, *_ = [*value.value, None, None]
+        fields: list[Value] = [*value.value, None, None]
+        mechanism, response = fields[0], fields[1]
         if isinstance(mechanism, Symbol):
             return mechanism, response if isinstance(response, bytes) else b""
     raise DecodeError("no sasl-init")
