@@ -11,7 +11,7 @@ from azure.eventhub.aio import EventHubConsumerClient, EventHubProducerClient
 from twind_eventhubs.emulator import Emulator, HubSettings, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from azure.eventhub import EventData, PartitionContext
 
@@ -24,6 +24,13 @@ def emulator(*, partitions: int = 1, **options: Any) -> Emulator:
 
 def producer(running: Any, **options: Any) -> EventHubProducerClient:
     return EventHubProducerClient.from_connection_string(running.connection_string, eventhub_name="hub", **options)
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for something of which the SDK gives no notice."""
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 class Reading:
