@@ -34,7 +34,7 @@ class _Bucket:
 
     def take(self, amount: float) -> None:
         """Take, whether it is there or not."""
-        self._level -= amount
+        self._level = self.level() - amount
 
 
 class Throughput:

@@ -55,6 +55,8 @@ class Connection:
         self._heard_s = self._wrote_s = now()
         self.max_frame_bytes = _SMALLEST_MAX_FRAME
         """Of the peer; 512 until it says otherwise (2.4.1)."""
+        self.held_bytes = 0
+        """Of messages that are not yet complete, on all links."""
         self.name = ""
         """What the peer calls itself."""
 

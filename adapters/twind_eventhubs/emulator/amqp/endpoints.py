@@ -81,6 +81,8 @@ class Wire(Protocol):
 
     max_frame_bytes: int
     """Of the peer."""
+    held_bytes: int
+    """Of messages that are not yet complete, on all links."""
 
     @property
     def congested(self) -> bool:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from twind_eventhubs.emulator.amqp.endpoints import Inlet, Outlet
     from twind_eventhubs.emulator.amqp.session import Session
 
+HELD_BYTES = 16_777_216
+"""Messages that are not yet complete, on all links of a connection together."""
+
 CREDIT = 300
 """Messages that a sending peer may have on their way."""
 
@@ -111,22 +114,33 @@ class IncomingLink(_Attached):
         if self.detached:
             return
         if transfer.aborted:
-            self._first, self._parts = None, bytearray()
+            self._drop()
             return
         self._first = first = self._first or transfer
+        if self._session.wire.held_bytes + len(payload) > HELD_BYTES:
+            self._drop()
+            self.detach(AmqpError("amqp:resource-limit-exceeded", "too many messages that are not complete on one connection"))
+            return
         if len(self._parts) + len(payload) > self._max:
-            self._first, self._parts = None, bytearray()
+            self._drop()
             self.detach(
                 AmqpError("amqp:link:message-size-exceeded", f"a message is longer than the {self._max} bytes that are allowed")
             )
             return
         self._parts += payload
+        self._session.wire.held_bytes += len(payload)
         if not transfer.more:
-            message, self._first, self._parts = bytes(self._parts), None, bytearray()
+            message = bytes(self._parts)
+            self._drop()
             self._count += 1
             self._credit -= 1
             self._deliver(first, message, settled=bool(first.settled or transfer.settled))
             self.grant()
+
+    def _drop(self) -> None:
+        """Forget what has come of a message."""
+        self._session.wire.held_bytes -= len(self._parts)
+        self._first, self._parts = None, bytearray()
 
     def _deliver(self, first: p.Transfer, message: bytes, *, settled: bool) -> None:
         state = p.accepted()
@@ -145,7 +159,7 @@ class IncomingLink(_Attached):
         if self.inlet is not None:
             self.inlet.close()
             self.inlet = None
-        self._parts = bytearray()
+        self._drop()
 
 
 class OutgoingLink(_Attached):
