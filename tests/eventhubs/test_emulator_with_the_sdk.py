@@ -256,7 +256,31 @@ async def the_sdk_tries_again_when_the_server_is_busy() -> None:
             await client.send_event(EventData("y"))
 
 
+async def a_server_that_is_slow_stalls_or_closes_is_survived_and_a_stolen_partition_is_said_to_be_stolen() -> None:
+    async with emulator() as running, reading(running, partition_id="0", client_options={"retry_backoff_factor": 0.05}) as got:
+        hub = running.namespace.hub("hub")
+        running.slow(0.1)
+        hub.append([device_event("d", b"slow", enqueued_ms=0)])
+        await got.take(1)
+        running.slow(0)
+        running.stall()
+        hub.append([device_event("d", b"stalled", enqueued_ms=0)])
+        await asyncio.sleep(0.3)  # that nothing comes
+        assert texts(got.events) == ["slow"]
+        running.stall(stalled=False)
+        await got.take(2)
+        assert running.disconnect(politely=True) == 1
+        hub.append([device_event("d", b"closed", enqueued_ms=0)])
+        await got.take(3)
+        assert texts(got.events) == ["slow", "stalled", "closed"]
+        await eventually(lambda: len(hub.readers.of("$Default", "0")) == 1)
+        assert running.steal("hub", "0") == 1
+        await got.until(lambda: got.errors)
+        assert "amqp:link:stolen" in str(got.errors[-1])
+
+
 SCENARIOS = (
+    a_server_that_is_slow_stalls_or_closes_is_survived_and_a_stolen_partition_is_said_to_be_stolen,
     a_batch_of_1000_a_large_event_and_a_device_event_arrive_whole_and_in_order,
     reading_begins_where_it_is_told,
     a_higher_epoch_takes_a_partition_and_a_lower_one_does_not_get_it_back,
