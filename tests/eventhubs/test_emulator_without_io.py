@@ -116,6 +116,18 @@ def test_a_selector_that_is_not_understood_is_refused(wrong: str) -> None:
         parse(wrong)
 
 
+@pytest.mark.parametrize("what", ["offset", "sequence-number"])
+def test_a_position_beyond_the_newest_event_is_refused(what: str) -> None:
+    partition = Partition("0", retention=Retention(), now_ms=lambda: 5)
+    assert parse(f"amqp.annotation.x-opt-{what} > '-1'").sequence_in(partition) == 0
+    with pytest.raises(AmqpError, match="argument-error"):
+        parse(f"amqp.annotation.x-opt-{what} > '0'").sequence_in(partition)
+    partition.append([event(b"a")])
+    assert parse(f"amqp.annotation.x-opt-{what} > '0'").sequence_in(partition) == 1
+    with pytest.raises(AmqpError, match="argument-error"):
+        parse(f"amqp.annotation.x-opt-{what} >= '1'").sequence_in(partition)
+
+
 def test_throughput_units_limit_what_comes_in_and_what_goes_out() -> None:
     now = [0.0]
     limits = Throughput(1, now=lambda: now[0])

@@ -32,7 +32,7 @@ class PartitionOutlet:
         link: Where the events go.
 
     Raises:
-        AmqpError: There is no such group or partition, or somebody else has a better right to it.
+        AmqpError: There is no such group, partition or position, or somebody else has a better right to it.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class PartitionOutlet:
         self._partition = hub.partition(partition)
         self._metrics = metrics
         self._reader = Reader(hub.group(group), partition, epoch, link.detach)
-        hub.readers.admit(self._reader)
         self._next = position.sequence_in(self._partition)
+        hub.readers.admit(self._reader)
         self._again = False
         self._partition.subscribe(self, link.wake)
 

@@ -30,9 +30,20 @@ class Position:
     inclusive: bool
 
     def sequence_in(self, partition: Partition) -> int:
-        """Return the sequence number of the first event to deliver."""
+        """Return the sequence number of the first event to deliver.
+
+        Raises:
+            AmqpError: It is beyond the newest event, as a checkpoint is after a hub was made anew.
+        """
         if self.value is None:
             return partition.end_sequence
+        last = partition.last
+        newest = {"offset": -1 if last is None else last.offset, "sequence-number": partition.end_sequence - 1}.get(self.what)
+        if newest is not None and self.value > newest:
+            raise AmqpError(
+                "com.microsoft:argument-error",
+                f"the supplied {self.what} '{self.value}' is invalid: the last {self.what} in the system is '{newest}'",
+            )
         if self.what == "offset":
             return partition.sequence_at_offset(self.value, inclusive=self.inclusive)
         if self.what == "enqueued-time":
