@@ -14,7 +14,20 @@ from twind.cli.lazy import LazyGroup
 from twind.cli.main import COMMANDS, main
 from twind.model.errors import ConfigurationError, PermanentError, Problem
 
-HEAVY = {"pxr", "numba", "numpy", "pydantic", "paho", "aiohttp", "yaml", "asyncio", "prometheus_client", "twind_mqtt"}
+HEAVY = {
+    "pxr",
+    "numba",
+    "numpy",
+    "pydantic",
+    "paho",
+    "aiohttp",
+    "yaml",
+    "asyncio",
+    "prometheus_client",
+    "twind_mqtt",
+    "azure",
+    "twind_eventhubs",
+}
 
 
 @pytest.mark.parametrize("code", ["import twind", "from twind.cli.main import main; main(['--help'], standalone_mode=False)"])

@@ -16,6 +16,7 @@ COMMANDS = {
     "record": ("twind.cli.record:record", "Record what the sources receive, without a stage."),
     "replay": ("twind.cli.replay:replay", "Predict from recordings, offline and repeatably."),
     "tune": ("twind.cli.tune:tune", "Find noise settings from a recording."),
+    "emulate": ("twind.cli.emulate:emulate", "Run a stand-in of a cloud service on this machine."),
     "config": ("twind.cli.config:config", "Print the settings in effect, their schema or their reference."),
 }
 """Name: where the command is, and its line in the help."""
