@@ -9,7 +9,8 @@ away. `parallel` aborts the process when two threads enter: it is not used.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -49,11 +50,26 @@ class _MachineCode(NullCache):
 
 
 class _Place(FunctionCache):
-    """Where numba keeps one function; looks for a kernel without the library."""
+    """Where numba keeps one function; looks for a kernel without the library.
+
+    Numba takes a kernel for current as long as its own file is: not so when a function of another file changed that it calls,
+    or the layout of a record. Such a kernel writes where nothing is any more. So here a kernel is as old as its whole room.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file._source_stamp = _age_of_room(Path(function.__code__.co_filename).parent)  # noqa: SLF001
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         with self._guard_against_spurious_io_errors():
             return self._load_overload(sig, target_context)
+
+
+@cache
+def _age_of_room(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return name, time of change [ns] and size of every module that the kernels of a room can be made of."""
+    found = [(module.name, module.stat()) for module in (*sorted(folder.glob("*.py")), Path(__file__))]
+    return tuple((name, status.st_mtime_ns, status.st_size) for name, status in found)
 
 
 def compile_kernel(function: Callable[..., Any], **more: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from paho.mqtt.client import Client, MQTTMessageInfo
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -94,7 +94,10 @@ class Publisher:
         while len(self._window) >= self._max_in_flight:
             self._settle(_RETRY_S)
         self.published += 1
-        self._window.append(self._client.publish(topic, payload, qos, retain))
+        info = self._client.publish(topic, payload, qos, retain)
+        if qos and info.rc == MQTTErrorCode.MQTT_ERR_NO_CONN:
+            info.rc = MQTTErrorCode.MQTT_ERR_SUCCESS  # paho keeps it and sends it after connecting again: it is under way
+        self._window.append(info)
 
     @property
     def acknowledged(self) -> int:

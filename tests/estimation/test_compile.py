@@ -90,6 +90,31 @@ print("numba.np.arraymath" in sys.modules)
     assert compiles == ["True", "False"]
 
 
+def test_a_kernel_on_disk_is_not_used_after_another_module_of_its_room_changed(tmp_path: Path) -> None:
+    room = tmp_path / "room"
+    room.mkdir()
+    (room / "__init__.py").touch()
+    (room / "outer.py").write_text(
+        "from room.inner import inner\nfrom twind.kernels import compile_kernel\n\n"
+        "@compile_kernel\ndef outer(x):\n    return inner(x)\n"
+    )
+    command = [sys.executable, "-c", "from room.outer import outer; print(outer(1.0), len(outer.stats.cache_hits))"]
+    environment = os.environ | {
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
+    }
+
+    def found(factor: str) -> list[str]:
+        source = f"from twind.kernels import compile_kernel\n\n@compile_kernel\ndef inner(x):\n    return {factor} * x\n"
+        if not (room / "inner.py").exists() or (room / "inner.py").read_text() != source:
+            (room / "inner.py").write_text(source)
+        return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.split()
+
+    assert found("2.0") == ["2.0", "0"]
+    assert found("2.0") == ["2.0", "1"]
+    assert found("30.0") == ["30.0", "0"]
+
+
 def test_kernels_allocate_nothing_per_sample(joints: Any, poses: Any, clocks: Any, start_ns: int) -> None:
     from numba.core.runtime import _nrt_python, rtsys
 

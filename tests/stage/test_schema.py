@@ -68,6 +68,7 @@ def test_every_attribute_that_twind_reads_or_writes_is_in_its_schema() -> None:
         hints.JERK_NOISE,
         hints.STAMP_STD,
         hints.WRAPS,
+        hints.USE_EFFORT,
         hints.USE_VELOCITY,
         hints.VELOCITY_STD,
     }
