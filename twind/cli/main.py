@@ -16,6 +16,7 @@ COMMANDS = {
     "record": ("twind.cli.record:record", "Record what the sources receive, without a stage."),
     "replay": ("twind.cli.replay:replay", "Predict from recordings, offline and repeatably."),
     "tune": ("twind.cli.tune:tune", "Find noise settings from a recording."),
+    "view": ("twind.cli.view:view", "Follow a running daemon over its live stream."),
     "config": ("twind.cli.config:config", "Print the settings in effect, their schema or their reference."),
 }
 """Name: where the command is, and its line in the help."""
