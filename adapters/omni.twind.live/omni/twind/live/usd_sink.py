@@ -78,8 +78,8 @@ class UsdSink:
             sequence = frame.sequence
             for change in frame.changes:
                 own = self._specs[change.group]
-                specs += own if change.rows is None else [own[row] for row in change.rows]
-                values += self._values(change)
+                specs.extend(own if change.rows is None else [own[row] for row in change.rows])
+                values.extend(self._values(change))
         if specs:
             try:
                 with Sdf.ChangeBlock():
