@@ -63,6 +63,8 @@ class Selection:
         self._source = source
         self._entities = _entities(source.topology, subscription.entities)
         self._prims = tuple(prim.rstrip("/") for prim in subscription.prims)
+        self._below = tuple(one.prim for index, one in enumerate(source.topology.entities) if index in self._entities)
+        """What no entity has alone belongs to those that it stands below."""
         self._everything = not (subscription.entities or subscription.prims)
         found = (self._group(index, column) for index, column in enumerate(source.layout.columns))
         self.groups = tuple(group for group in found if group.size)
@@ -133,7 +135,8 @@ class Selection:
     def _has(self, prim: str, entity: int) -> bool:
         if self._everything or entity in self._entities:
             return True
-        return any(prim == root or prim.startswith(f"{root}/") for root in self._prims)
+        roots = self._prims if entity >= 0 else (*self._prims, *self._below)
+        return any(prim == root or prim.startswith(f"{root}/") for root in roots)
 
 
 def _entities(topology: Topology, ids: tuple[str, ...]) -> set[int]:
