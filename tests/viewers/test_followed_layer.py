@@ -87,23 +87,24 @@ def test_equals_it_in_the_openusd_of_kit_as_well(streamed: Callable[..., Streame
     assert follow(tmp_path, root) == json.loads(json.dumps(expected))
 
 
-def test_of_one_entity_holds_that_and_nothing_else(streamed: Callable[..., Streamed]) -> None:
+@pytest.mark.parametrize("by", ["entity", "prim"])
+def test_of_one_entity_holds_that_and_nothing_else(streamed: Callable[..., Streamed], by: str) -> None:
     cell = streamed()
     one = cell.live.topology.entities[0]
-    for subscription in (Subscription(entities=(one.id,)), Subscription(prims=(f"{one.prim}/",))):
-        wire = Wire(cell, subscription)
-        sink = UsdSink(wire.catalogue)
-        assert [entity.id for entity in wire.catalogue.entities] == [one.id]
-        cell.write()
-        sink.apply([read_frame(wire.frame(NOTHING), wire.catalogue)])
-        daemon = layer_as_data(cell.live.layer)
-        found = layer_as_data(sink.layer)
-        below = {path: value for path, value in daemon.items() if path.startswith((f"{one.prim}/", f"{one.prim}."))}
-        assert below == {path: value for path, value in found.items() if path.startswith((f"{one.prim}/", f"{one.prim}."))}
-        assert not any(".twind:time" in path for path in found if not path.startswith(one.prim))
-        before = wire.state.seq
-        cell.write([1])
-        assert wire.view.since(before) is None, "what others do is not sent"
+    wire = Wire(cell, Subscription(entities=(one.id,)) if by == "entity" else Subscription(prims=(f"{one.prim}/",)))
+    sink = UsdSink(wire.catalogue)
+    assert [entity.id for entity in wire.catalogue.entities] == [one.id]
+    cell.write()
+    sink.apply([read_frame(wire.frame(NOTHING), wire.catalogue)])
+    parts = [
+        {path: value for path, value in layer_as_data(layer).items() if path.startswith((f"{one.prim}/", f"{one.prim}."))}
+        for layer in (cell.live.layer, sink.layer)
+    ]
+    assert parts[0] == parts[1]
+    assert not any(".twind:time" in path for path in layer_as_data(sink.layer) if not path.startswith(one.prim))
+    before = wire.state.seq
+    cell.write([1])
+    assert wire.view.since(before) is None, "what others do is not sent"
 
 
 def test_frames_that_do_not_follow_on_are_refused(streamed: Callable[..., Streamed]) -> None:
@@ -127,8 +128,8 @@ def test_frames_that_do_not_follow_on_are_refused(streamed: Callable[..., Stream
 
 def test_a_subscription_to_what_does_not_exist_is_refused_with_a_hint(streamed: Callable[..., Streamed]) -> None:
     cell = streamed()
-    with pytest.raises(RefusedByServer, match="did you mean 'robot_0'"):
-        Selection(cell.source, Subscription(entities=("robot_O",)))
+    with pytest.raises(RefusedByServer, match="did you mean 'robot_"):
+        Selection(cell.source, Subscription(entities=("robot0",)))
     with pytest.raises(RefusedByServer, match="selects nothing"):
         Selection(cell.source, Subscription(prims=("/World/robot",)))
 

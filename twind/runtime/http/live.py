@@ -32,7 +32,7 @@ class LiveRoute:
         self._hub = hub
         self._access = access
 
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
+    async def serve(self, request: web.Request) -> web.StreamResponse:
         """Serve one client for as long as it stays."""
         hub = self._hub()
         if hub is None:

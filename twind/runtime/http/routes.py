@@ -37,7 +37,7 @@ def add_routes(app: web.Application, views: Views, access: Access) -> None:
     router.add_get("/api/v1/streams", api.streams, name="streams")
     router.add_get("/api/v1/entities", api.entities, name="entities")
     router.add_get("/api/v1/entities/{id:.+}", api.entity, name="entity")
-    router.add_get("/live", LiveRoute(views.live, access), name="live", allow_head=False)
+    router.add_get("/live", LiveRoute(views.live, access).serve, name="live", allow_head=False)
     StageRoutes(views.stage).add(app)
 
 
