@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from twind.runtime.http.access import Access
     from twind.viewers.hub import Hub
 
-_BUFFER_BYTES = 128 * 1024
+_BUFFER_BYTES = 64 * 1024
 """What may be on its way to one client, in the system and again in here: what is in there is old when the client wakes."""
 _REASON_BYTES = 123
 """Longest reason of a close frame (RFC 6455, section 5.5.1)."""

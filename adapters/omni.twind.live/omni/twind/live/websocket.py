@@ -24,6 +24,7 @@ _FINAL, _RESERVED, _MASKED = 0x80, 0x70, 0x80
 _SHORT, _TWO_BYTES, _EIGHT_BYTES = 125, 126, 127
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CHUNK = 256 * 1024
+_WAITING = 128 * 1024
 _MAX_HEAD = 64 * 1024
 MAX_MESSAGE = 64 * 1024 * 1024
 """Longest message that is taken [bytes]."""
@@ -224,7 +225,7 @@ def _connect(url: str, timeout_s: float) -> tuple[socket.socket, tuple[str, str]
     try:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # What waits in here is old by the time it is read.
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _CHUNK)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WAITING)
         if secure:
             connection = ssl.create_default_context().wrap_socket(connection, server_hostname=parts.hostname)
     except BaseException:
