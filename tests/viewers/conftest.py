@@ -100,5 +100,3 @@ def streamed() -> Iterator[Callable[..., Streamed]]:
     for one in made:
         one.live.close()
         one.telemetry.close()
-
-

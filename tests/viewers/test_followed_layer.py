@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from pxr import Usd
@@ -137,8 +137,17 @@ def test_a_subscription_to_what_does_not_exist_is_refused_with_a_hint(streamed: 
 def test_the_catalogue_says_units_and_entities(streamed: Callable[..., Streamed]) -> None:
     cell = streamed()
     wire = Wire(cell)
-    units = {(one.name.split(":")[0], one.name.rpartition(":")[2], one.unit) for group in wire.catalogue.groups for one in group.attributes}
-    assert {("state", "position", "deg"), ("state", "velocity", "deg/s"), ("xformOp", "translate", "stage"), ("twind", "age", "s")} <= units
+    units = {
+        (one.name.split(":")[0], one.name.rpartition(":")[2], one.unit)
+        for group in wire.catalogue.groups
+        for one in group.attributes
+    }
+    assert {
+        ("state", "position", "deg"),
+        ("state", "velocity", "deg/s"),
+        ("xformOp", "translate", "stage"),
+        ("twind", "age", "s"),
+    } <= units
     assert wire.catalogue.meters_per_unit == 0.01
     entities = Entities(wire.catalogue)
     cell.write(status=Status.COASTING)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 WELL = judge(Facts(now_s=1.0, started=True, stage_ok_s=1.0), HealthSettings())
 PATIENCE_S = 20.0
+TOKEN = "open sesame"  # noqa: S105  (of a listener that lives for a moment)
 
 Scenario = Callable[[HttpServer, "Hub"], Awaitable[None]]
 
@@ -215,7 +216,9 @@ def test_raw_garbage_after_the_handshake_ends_only_that_connection(streamed: Cal
         rude = await asyncio.to_thread(WebSocket, f"{server.url}/live", subprotocol=SUBPROTOCOL)
         with suppress(OSError):
             rude._socket.sendall(bytes(range(256)) * 100)
-        await until(lambda: (gone(cell, "bad_message") or 0) + (gone(cell, "left") or 0) + (gone(cell, "lost") or 0) == 1, "gone")
+        await until(
+            lambda: (gone(cell, "bad_message") or 0) + (gone(cell, "left") or 0) + (gone(cell, "lost") or 0) == 1, "gone"
+        )
         rude.close()
         cell.write()
         await local.shows(2)
@@ -257,11 +260,11 @@ def test_a_wrong_token_is_refused_and_the_right_one_let_in(streamed: Callable[..
             await until(lambda local=local: local.follower.status is Status.REFUSED, "refused")
             assert "401: a bearer token is needed" in local.follower.detail
             await local.stop()
-        local = Local(server, token="secret")
+        local = Local(server, token=TOKEN)
         await local.shows(1)
         await local.stop()
 
-    serve(cell, scenario, token="secret")
+    serve(cell, scenario, token=TOKEN)
 
 
 def test_pages_from_elsewhere_are_refused_unless_they_are_named(streamed: Callable[..., Streamed]) -> None:
@@ -416,7 +419,11 @@ def test_a_viewer_that_draws_nothing_for_long_asks_for_a_full_frame(streamed: Ca
 
 
 def test_the_follower_survives_a_server_that_talks_nonsense() -> None:
-    answers = [b"nonsense\r\n\r\n", b"HTTP/1.1 101 Switching Protocols\r\n\r\n", b"HTTP/1.1 500 No\r\nContent-Length: 5\r\n\r\n[1]"]
+    answers = [
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 500 No\r\nContent-Length: 5\r\n\r\n[1]",
+    ]
     with socket.create_server(("127.0.0.1", 0)) as server:
         follower = Follower("http://{}:{}".format(*server.getsockname()))
         follower.start()

@@ -206,6 +206,7 @@ class Daemon:
             )
         files = StageView(bootstrap, copies, settings.instance, self._seq)
         viewers = viewer_hub(settings, stage, files, telemetry=self.telemetry)
+        publisher.on_failing = viewers.set_stale
         return Twinned(topology, stage, estimators, publisher, snapshots, files, viewers)
 
     def _open_sinks(self) -> None:
