@@ -77,7 +77,7 @@ async def _cores(live: LiveStage, flushes: list[Flush], *, viewers: int, seconds
     views = Views(lambda: _WELL, dict, list, lambda _: None, lambda _: {}, bytes, live=lambda: hub)
     async with HttpServer(HttpSettings(listen="127.0.0.1:0"), views) as server:
         load = await _load(server.url, viewers)
-        while len(hub) < viewers:
+        while len(hub) < viewers:  # noqa: ASYNC110  (nobody tells)
             await asyncio.sleep(0.01)
         loop = asyncio.get_running_loop()
         sent = hub.telemetry.metrics.viewer_frames._value.get  # noqa: SLF001

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import selectors
 import sys
 
@@ -14,11 +15,11 @@ def main(url: str, count: int) -> None:
     for _ in range(count):
         connection = WebSocket(f"{url}/live", subprotocol=SUBPROTOCOL)
         connection.send('{"type":"hello","client":"load"}')
-        waiting.register(connection._socket, selectors.EVENT_READ)
+        waiting.register(connection, selectors.EVENT_READ)
     buffer = bytearray(1 << 20)
     while waiting.get_map():
         for key, _ in waiting.select():
-            if not key.fileobj.recv_into(buffer):  # type: ignore[union-attr]
+            if not os.readv(key.fd, [buffer]):
                 waiting.unregister(key.fileobj)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -127,8 +129,8 @@ def test_catalogues_with_anything_in_them_are_refused_or_read(value: Any, data: 
     attribute = {"prim": 0, "name": "n", "entity": 0, "unit": "deg"}
     group = {"type": "float", "scalar": "f4", "width": 1, "attributes": [attribute]}
     document: dict[str, Any] = {
-        "type": "catalogue", "protocol": 1, "catalogue": 1, "instance": "i", "generation": 1, "session": "s", "schema_version": 1,
-        "max_rate_hz": 30.0, "stage": {"url": None, "up_axis": "Z", "meters_per_unit": 1.0},
+        "type": "catalogue", "protocol": 1, "catalogue": 1, "instance": "i", "generation": 1, "session": "s",
+        "schema_version": 1, "max_rate_hz": 30.0, "stage": {"url": None, "up_axis": "Z", "meters_per_unit": 1.0},
         "entities": [{"index": 0, "id": "a", "kind": "robot", "prim": "/a"}], "prims": [{"path": "/a"}],
         "fixed": [{"prim": 0, "name": "f", "type": "bool", "value": False}], "groups": [group],
     }  # fmt: skip
@@ -246,3 +248,17 @@ def test_masking_hides_the_payload_and_can_be_taken_off() -> None:
         mask, hidden = frame[at : at + 4], frame[at + 4 :]
         assert frame[1] & 0x80
         assert bytes(byte ^ mask[i % 4] for i, byte in enumerate(hidden)) == payload[:size]
+
+
+def test_the_vectors_of_the_documentation_are_what_they_say() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "live-protocol.md").read_text(encoding="utf-8")
+    vectors = text.partition("## Test vectors")[2]
+    catalogue = read_catalogue(json.loads(vectors.partition("```json\n")[2].partition("```")[0]))
+    blocks = re.findall(r"(?:^ {4}[0-9a-f ]+\n?)+", vectors.partition("Full, ")[2], re.MULTILINE)
+    full, after = (read_frame(bytes.fromhex(block), catalogue) for block in blocks)
+    assert (full.full, full.sequence, full.stamp_ns) == (True, 41, 1_800_000_000_000_000_000)
+    assert [list(change.numbers) for change in full.changes] == [[30.0, -4.5], [0.25, 0.0, 1.0], [0]]
+    assert (after.full, after.base, after.sequence) == (False, 41, 43)
+    speed, quality = after.changes
+    assert (speed.group, list(speed.rows or ()), list(speed.numbers)) == (0, [1], [-4.25])
+    assert (quality.group, quality.rows, list(quality.numbers)) == (2, None, [1])

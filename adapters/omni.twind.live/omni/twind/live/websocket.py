@@ -159,6 +159,10 @@ class WebSocket:
             self._socket.close()
             raise
 
+    def fileno(self) -> int:
+        """Return the file descriptor, for those who wait for several connections at once."""
+        return self._socket.fileno()
+
     def receive(self) -> str | bytes:
         """Return the next message: text, or bytes. Answers pings.
 
