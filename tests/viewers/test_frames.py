@@ -19,7 +19,7 @@ from twind.viewers.follower.errors import ProtocolError
 from twind.viewers.follower.frames import Attribute, Catalogue, Group, Prim, read_catalogue, read_frame, read_message
 from twind.viewers.follower.websocket import FrameReader, masked_frame
 from twind.viewers.protocol.frames import GroupChange, encode_frame
-from twind.viewers.protocol.messages import Hello, Resume, Resync, Subscribe, Subscription, read_client_message
+from twind.viewers.protocol.messages import Acknowledgement, Hello, Resume, Resync, Subscribe, Subscription, read_client_message
 from twind.viewers.protocol.messages import ProtocolError as RefusedByServer
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def test_catalogues_with_anything_in_them_are_refused_or_read(value: Any, data: 
 @given(st.text(max_size=60) | st.binary(max_size=60) | JSON.map(json.dumps))
 def test_any_message_is_refused_or_read_on_both_sides(text: str | bytes) -> None:
     with suppress(RefusedByServer):
-        assert isinstance(read_client_message(text), Hello | Subscribe | Resync)
+        assert isinstance(read_client_message(text), Hello | Subscribe | Resync | Acknowledgement)
     with suppress(ProtocolError):
         assert isinstance(read_message(text if isinstance(text, str) else text.decode(errors="replace"))["type"], str)
 
@@ -162,7 +162,7 @@ def test_what_clients_may_say() -> None:
     hello = (
         '{"type":"hello","client":"me","subscribe":{"entities":["a"],"max_rate_hz":5},"resume":{"session":"s","sequence":3}}'
     )
-    assert read_client_message(hello) == Hello(Subscription(("a",), (), 5.0), Resume("s", 3), "me")
+    assert read_client_message(hello) == Hello(Subscription(("a",), (), 5.0), Resume("s", 3), client="me")
     assert read_client_message('{"type":"hello","from_a_later_version":1}') == Hello()
     assert read_client_message('{"type":"subscribe","prims":["/a"]}') == Subscribe(prims=("/a",))
     assert read_client_message('{"type":"resync"}') == Resync()

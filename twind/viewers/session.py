@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twind.viewers.protocol.messages import (
+    Acknowledgement,
     End,
     Hello,
     ProtocolError,
@@ -108,6 +109,9 @@ class Session:
         self._ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         self._allowance = 2 * MESSAGES_S
         self._heard_s = 0.0
+        self._acknowledges = False
+        self._mark: tuple[int, float] | None = None
+        """Update and time of the oldest frame that it has not acknowledged, or of one a little younger."""
 
     def __repr__(self) -> str:
         """Show how far it is."""
@@ -166,6 +170,7 @@ class Session:
         if not isinstance(hello, Hello):
             raise Ended(Ending.BAD_MESSAGE, "the first message must be a hello")
         self.client = hello.client
+        self._acknowledges = hello.acknowledges
         self._subscribe(hello.subscribe)
         state = self._hub.state
         if hello.resume is not None and (hello.resume.session, hello.resume.sequence) == (self._hub.session, state.seq):
@@ -174,13 +179,15 @@ class Session:
             message = await self._hear()
             if isinstance(message, Hello):
                 raise Ended(Ending.BAD_MESSAGE, "a second hello; to change what is shown, send subscribe")
-            if isinstance(message, Resync):
+            if isinstance(message, Acknowledgement):
+                self._acknowledge(message.sequence)
+            elif isinstance(message, Resync):
                 self._has = NOTHING
                 self._wake.set()
             else:
                 self._subscribe(message)
 
-    async def _hear(self) -> Hello | Subscription | Resync:
+    async def _hear(self) -> Hello | Subscription | Resync | Acknowledgement:
         text = await self._socket.receive()
         if text is None:
             raise Ended(Ending.LEFT, "the client left")
@@ -190,6 +197,17 @@ class Session:
         if self._allowance < 0:
             raise Ended(Ending.TOO_MANY_MESSAGES, f"more than {MESSAGES_S:g} messages a second")
         return read_client_message(text)
+
+    def _acknowledge(self, sequence: int) -> None:
+        if self._mark is not None and sequence >= self._mark[0]:
+            if self._asleep():
+                self._has = NOTHING
+                self._wake.set()
+            self._mark = None
+
+    def _asleep(self) -> bool:
+        """Whether it has not taken what it was sent a while ago; more would only be old when it wakes."""
+        return self._mark is not None and asyncio.get_running_loop().time() - self._mark[1] > GAP_S
 
     def _subscribe(self, subscription: Subscription) -> None:
         view = self._hub.view(subscription)
@@ -218,11 +236,17 @@ class Session:
             while self._control:
                 await self._send(self._control.popleft())
             view = self._view
-            if view is None or loop.time() < self._due_s:
+            if view is None or self._asleep():
+                continue
+            silent = loop.time() - self._sent_s >= STILL_S
+            if loop.time() < self._due_s:
+                if silent and self._has != NOTHING:
+                    await self._send(view.still(self._has, self._has, time.time_ns()))
+                    self._sent_s = loop.time()
                 continue
             frame = view.since(self._has)
-            if frame is None and loop.time() - self._sent_s >= STILL_S:
-                frame = view.still(self._has, time.time_ns())
+            if frame is None and silent:
+                frame = view.still(self._has, self._hub.state.seq, time.time_ns())
             if frame is not None:
                 await self._send_frame(frame, view)
 
@@ -230,6 +254,8 @@ class Session:
         loop = asyncio.get_running_loop()
         started_s = loop.time()
         self._has = self._hub.state.seq
+        if self._acknowledges and self._mark is None:
+            self._mark = self._has, started_s
         # The grid of a slower client is that of the clock, so that all of one rate lack the same.
         slots = 1 if not self._period_s else int(started_s / self._period_s) + 1
         self._due_s = max(slots * self._period_s, started_s + len(frame) / self._hub.limits.max_bytes_s)

@@ -71,9 +71,8 @@ class View:
             self._frames[base] = self._encode(base)
         return self._frames[base]
 
-    def still(self, base: int, now_ns: int) -> bytes:
-        """Return the frame for one who lacks nothing: it says that the daemon is there, and up to which update."""
-        seq = self._state.seq
+    def still(self, base: int, seq: int, now_ns: int) -> bytes:
+        """Return the frame without changes: it says that the daemon is there, and up to which update nothing is lacking."""
         return encode_frame((), catalogue=self.catalogue, sequence=seq, base=base, stamp_ns=now_ns)
 
     def take_encoded(self) -> int:

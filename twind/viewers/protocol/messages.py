@@ -38,6 +38,8 @@ class Hello(msgspec.Struct, frozen=True, tag_field="type", tag="hello"):
 
     subscribe: Subscription = Subscription()
     resume: Resume | None = None
+    acknowledges: bool = False
+    """Whether it will acknowledge frames, a few times a second; then no old ones wait for it while it sleeps."""
     client: Annotated[str, msgspec.Meta(max_length=200)] = ""
     """Who it is, for the log."""
 
@@ -48,6 +50,12 @@ class Subscribe(Subscription, frozen=True, tag_field="type", tag="subscribe"):
 
 class Resync(msgspec.Struct, frozen=True, tag_field="type", tag="resync"):
     """Asks for a full frame."""
+
+
+class Acknowledgement(msgspec.Struct, frozen=True, tag_field="type", tag="ack"):
+    """Says which update the client has taken."""
+
+    sequence: int
 
 
 class StaleNotice(msgspec.Struct, frozen=True, tag_field="type", tag="stale"):
@@ -72,7 +80,7 @@ class ProtocolError(Exception):
     """A client sent what the protocol does not have."""
 
 
-ClientMessage = Hello | Subscribe | Resync
+ClientMessage = Hello | Subscribe | Resync | Acknowledgement
 _CLIENT: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
 _ENCODER = msgspec.json.Encoder()
 

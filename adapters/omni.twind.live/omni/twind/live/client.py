@@ -24,6 +24,8 @@ STALE_S = 1.0
 """Without a word for so long, a daemon that sends one every 0.4 s has lost its way to us [s]."""
 _SILENT_S = 10.0
 """And after this long the connection is given up [s]."""
+_ACKNOWLEDGE_S = 0.25
+"""How often it is said what was taken: a daemon that is not told stops sending what would be old [s]."""
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 10.0
 _MAX_PENDING = 64
 """Frames that may wait to be taken; one who takes none for so long gets a full one instead."""
@@ -116,6 +118,7 @@ class Follower:
         self._stale_reason = ""
         self._sequence = -1
         self._heard_s = clock()
+        self._acknowledged_s = 0.0
         self._socket: WebSocket | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="twind-follower", daemon=True)
@@ -226,7 +229,8 @@ class Follower:
             raise ProtocolError(_sentence(error)) from error
 
     def _hello(self) -> dict[str, Any]:
-        hello: dict[str, Any] = {"type": "hello", "client": self._name, "subscribe": _document(self._subscription)}
+        hello: dict[str, Any] = {"type": "hello", "client": self._name, "acknowledges": True}
+        hello["subscribe"] = _document(self._subscription)
         slot = self._slot
         if slot.catalogue is not None and self._sequence >= 0 and not slot.gap:
             hello["resume"] = {"session": slot.catalogue.session, "sequence": self._sequence}
@@ -279,6 +283,10 @@ class Follower:
                 slot.frames.clear()
                 slot.gap = resync = True
         self._become(Status.LIVE, self._stale_reason)
+        now_s = time.monotonic()
+        if frame.full or now_s - self._acknowledged_s >= _ACKNOWLEDGE_S:
+            self._acknowledged_s = now_s
+            connection.send(json.dumps({"type": "ack", "sequence": frame.sequence}))
         if resync:
             self.tally.overflows += 1
             connection.send('{"type": "resync"}')
