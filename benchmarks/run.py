@@ -22,6 +22,7 @@ MODULES = (
     "stage_write",
     "stage_lag",
     "stage_hour",
+    "viewers",
     "discovery",
     "latency",
     "kernels",

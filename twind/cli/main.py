@@ -16,6 +16,7 @@ COMMANDS = {
     "record": ("twind.cli.record:record", "Record what the sources receive, without a stage."),
     "replay": ("twind.cli.replay:replay", "Predict from recordings, offline and repeatably."),
     "tune": ("twind.cli.tune:tune", "Find noise settings from a recording."),
+    "view": ("twind.cli.view:view", "Follow a running daemon over its live stream."),
     "emulate": ("twind.cli.emulate:emulate", "Run a stand-in of a cloud service on this machine."),
     "config": ("twind.cli.config:config", "Print the settings in effect, their schema or their reference."),
 }

@@ -112,6 +112,22 @@ class HttpSettings(SettingsModel):
         return value
 
 
+class ViewerSettings(SettingsModel):
+    """The live stream at `/live`, for the Omniverse extension, the page and other viewers."""
+
+    max_clients: int = Field(default=64, ge=0)
+    """How many may watch at a time; 0 switches the stream off. What one costs is in docs/performance.md."""
+    max_rate_hz: Annotated[float, Field(ge=0.1)] | None = None
+    """Most frames in a second that anybody gets [Hz]. Default: `stage.rate_hz`, so that nothing is left out."""
+    max_bytes_s: Positive = 50e6
+    """Most bytes in a second that one viewer gets; then it gets fewer frames, each with the latest values [B/s]."""
+    ping_s: Positive = 30.0
+    """How often a viewer is asked whether it is there; one that gives no answer within half of this is disconnected [s]."""
+    origins: tuple[str, ...] = ()
+    """Web pages from elsewhere that may watch, by origin, such as `https://plant.example`. Pages of this daemon need not be
+    named, nor programs that are no browsers."""
+
+
 class PoseSettings(SettingsModel):
     """Noise of pose, twist and IMU streams, where the message states none."""
 
@@ -263,6 +279,8 @@ class Settings(SettingsModel):
     """Which entities of the stage are this daemon's."""
     http: HttpSettings = HttpSettings()
     """The HTTP listener."""
+    viewers: ViewerSettings = ViewerSettings()
+    """The live stream for viewers."""
     sources: dict[str, SerializeAsAny[SourceSettings]] = Field(default_factory=dict)
     """Where samples come from, by a name of your choice. `type` selects the adapter, which adds its own settings."""
     sinks: dict[str, SerializeAsAny[SettingsModel]] = Field(default_factory=dict)

@@ -35,6 +35,7 @@ from twind.runtime.snapshots import SnapshotWriter
 from twind.runtime.stage_view import StageView
 from twind.runtime.status import status_document
 from twind.runtime.supervisor import Supervisor
+from twind.runtime.viewers import viewer_hub
 from twind.stage.bootstrap import bootstrap_of
 from twind.stage.thread import StageThread
 from twind.telemetry import Telemetry, events
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from twind.runtime.pipeline import BatchReport
     from twind.sources.protocol import AcknowledgingSource, LossySource
     from twind.stage.live import LiveStage
+    from twind.viewers.hub import Hub
 
 _CLOSE_RESERVE_S = 3.0
 """What the last steps of the drain may count on, however long the first ones take [s]."""
@@ -82,6 +84,7 @@ class Twinned:
     publisher: Publisher
     snapshots: SnapshotWriter | None
     files: StageView
+    viewers: Hub
 
 
 class Daemon:
@@ -112,6 +115,7 @@ class Daemon:
             streams=self._streams,
             metrics=telemetry.render_metrics,
             stage=lambda: None if self.twinned is None else self.twinned.files,
+            live=lambda: self.twinned.viewers if self.twinned is not None and self._started else None,
         )
         self.http = HttpServer(self.settings.http, views, count=telemetry.metrics.count_request)
         telemetry.metrics.set_config_hash(hashlib.sha256(self.settings.model_dump_json().encode()).hexdigest()[:12])
@@ -201,7 +205,9 @@ class Daemon:
                 telemetry=self.telemetry,
             )
         files = StageView(bootstrap, copies, settings.instance, self._seq)
-        return Twinned(topology, stage, estimators, publisher, snapshots, files)
+        viewers = viewer_hub(settings, stage, files, telemetry=self.telemetry)
+        publisher.on_failing = viewers.set_stale
+        return Twinned(topology, stage, estimators, publisher, snapshots, files, viewers)
 
     def _open_sinks(self) -> None:
         """Make the sinks before the sources, so that they miss nothing."""
@@ -324,6 +330,7 @@ class Daemon:
                 Step("finish the recordings", self._close_recorders, reserve_s=_CLOSE_RESERVE_S),
                 Step("write the last state", self._write_last, reserve_s=_CLOSE_RESERVE_S),
                 Step("stop the components", self._supervisor.aclose),
+                Step("say goodbye to the viewers", self._close_viewers),
                 Step("close the stage", self._close_stage, reserve_s=1.0),
                 Step("close the listener", self.http.aclose, reserve_s=1.0),
             ]
@@ -359,6 +366,10 @@ class Daemon:
         if self.twinned.snapshots is not None:
             await self._supervisor.stop("snapshots")
             await self.twinned.snapshots.write()
+
+    async def _close_viewers(self) -> None:
+        if self.twinned is not None:
+            await self.twinned.viewers.aclose(f"{self.settings.instance} stops: {self.shutdown.reason}")
 
     async def _close_stage(self) -> None:
         if self.twinned is not None:

@@ -60,6 +60,8 @@ class Publisher:
         """Attribute values written so far."""
         self.last_ok_monotonic_s = time.monotonic()
         """When the stage was last known to be writable."""
+        self.on_failing: Callable[[str], None] = lambda _error: None
+        """Told after each tick why the stage cannot be written; an empty text when it can."""
         self.on_written: Callable[[LiveStage, Update, NDArray[np.float64]], None] | None = None
         """Called in the stage's thread after each write, with the latencies [s] of the samples that it shows; for checks."""
 
@@ -117,7 +119,9 @@ class Publisher:
             values, latencies_s = await self._thread.call(self._write, update, waiting)
         except StageError as error:
             self._telemetry.emit(events.StageWriteFailed(what="live layer", error=str(error)))
+            self.on_failing(str(error))
             return
+        self.on_failing("")
         self.current = self._stage.shown
         self.last_ok_monotonic_s = time.monotonic()
         metrics = self._telemetry.metrics

@@ -21,6 +21,7 @@ from twind.stage.structure import AGE, QUALITY, SEQ, TIME, LiveOptions, author
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from twind.model.live_layer import Flush
     from twind.model.state import Update
     from twind.model.topology import Pose, Topology
 
@@ -60,7 +61,10 @@ class LiveStage:
         self._layer = Sdf.Layer.CreateAnonymous(f"twind-{instance}.usda")
         self._layer.customLayerData = {"twind": {**asdict(self.holder), "schemaVersion": SCHEMA_VERSION}}
         with collected_diagnostics():
-            self._writer = author(self._layer, stage, topology, instance=instance, options=options)
+            authored = author(self._layer, stage, topology, instance=instance, options=options)
+            self._writer = authored.writer
+            self.layout = authored.layout
+            """What the live layer holds, without USD."""
             self._text = LayerText(self._layer)
             # Sublayers of the session layer are stronger than every layer of the user's, and are never saved with them.
             stage.GetSessionLayer().subLayerPaths.insert(0, self._layer.identifier)
@@ -123,6 +127,10 @@ class LiveStage:
             StageError: pxr refused a value.
         """
         return self._writer.write(update)
+
+    def tell(self, on_flush: Callable[[Flush], None]) -> None:
+        """Have somebody told, in the stage's thread, what each write changes in the live layer."""
+        self._writer.on_flush = on_flush
 
     @property
     def shown(self) -> Update | None:

@@ -10,11 +10,14 @@ from pxr import Sdf, Vt
 
 from twind.config.settings import DeadBandSettings
 from twind.model.estimates import Status
+from twind.model.live_layer import FixedAttribute, LiveAttribute, LiveColumn, LiveLayout
+from twind.model.topology import JointKind
 from twind.stage import encoders
 from twind.stage.axes import si_per_unit
 from twind.stage.dead_band import DeadBand
 from twind.stage.instances import instances_above
 from twind.stage.joints import state_instance
+from twind.stage.layer_values import NUMBERS, plain
 from twind.stage.looks import DISPLAY_COLOR, Look, find_looks
 from twind.stage.physics_off import switches
 from twind.stage.writer import Column, Writer
@@ -42,7 +45,15 @@ class LiveOptions:
     """Whether to keep viewers that simulate from moving what is measured."""
 
 
-def author(layer: Any, stage: Any, topology: Topology, *, instance: str = "", options: LiveOptions | None = None) -> Writer:
+@dataclass(frozen=True, slots=True)
+class Authored:
+    """A live layer's structure, as it was authored."""
+
+    writer: Writer
+    layout: LiveLayout
+
+
+def author(layer: Any, stage: Any, topology: Topology, *, instance: str = "", options: LiveOptions | None = None) -> Authored:
     """Author the structure into a layer that is not yet part of the stage, showing the asset as it is at rest.
 
     Args:
@@ -68,7 +79,7 @@ def author(layer: Any, stage: Any, topology: Topology, *, instance: str = "", op
             owner = layer.GetPrimAtPath(prim)
             spec = Sdf.AttributeSpec(owner, ORDER, Sdf.ValueTypeNames.TokenArray, Sdf.VariabilityUniform)
             spec.default = Vt.TokenArray(order)
-    return Writer([*plan.columns.values()], DeadBand(topology, options.dead_band))
+    return Authored(Writer([*plan.columns.values()], DeadBand(topology, options.dead_band)), plan.layout())
 
 
 def moving_links(robot: Robot) -> set[int]:
@@ -90,11 +101,15 @@ class _Override:
     value: Any
     column: str = ""
     """Key of the column that writes it; empty for one that never changes."""
-    owner: int = 0
-    """The entity that it belongs to."""
+    owner: int = -1
+    """The entity that it belongs to; -1 where it belongs to none alone."""
     row: int = 0
     """The row of the update's arrays that it shows."""
     custom: bool = False
+    unit: str = ""
+    """See `LiveAttribute`."""
+    choices: tuple[Any, ...] = ()
+    """Likewise, as USD values."""
 
     def create(self, layer: Any, columns: dict[str, Column]) -> None:
         """Create the spec and hand it to its column."""
@@ -126,7 +141,7 @@ class _Plan:
         )
         for entity, one in enumerate(topology.entities):
             self._provenance(one.prim, entity)
-            self._origin(one.prim, instance, options.generation)
+            self._origin(one.prim, entity, instance, options.generation)
         self._states(topology)
         if options.stale_color is not None:
             self._looks(find_looks(stage, topology, options.stale_color))
@@ -153,33 +168,35 @@ class _Plan:
 
     def _provenance(self, prim: str, entity: int) -> None:
         names = Sdf.ValueTypeNames
-        for name, type_name, value, encoder in (
-            (TIME, names.Double, 0.0, encoders.TIMES),
-            (SEQ, names.Int64, 0, encoders.SEQUENCE_NUMBERS),
-            (AGE, names.Double, encoders.UNKNOWN_AGE_S, encoders.AGES),
-            (QUALITY, names.Token, encoders.QUALITY[Status.LOST], encoders.QUALITIES),
+        for name, type_name, value, encoder, unit in (
+            (TIME, names.Double, 0.0, encoders.TIMES, "s"),
+            (SEQ, names.Int64, 0, encoders.SEQUENCE_NUMBERS, ""),
+            (AGE, names.Double, encoders.UNKNOWN_AGE_S, encoders.AGES, "s"),
+            (QUALITY, names.Token, encoders.QUALITY[Status.LOST], encoders.QUALITIES, ""),
         ):
             key = self._column(name, encoder)
-            self.overrides.append(_Override(prim, name, type_name, value, key, entity, entity, custom=True))
+            self.overrides.append(_Override(prim, name, type_name, value, key, entity, entity, custom=True, unit=unit))
 
-    def _origin(self, prim: str, instance: str, generation: int) -> None:
+    def _origin(self, prim: str, entity: int, instance: str, generation: int) -> None:
         if not instance:
             return
-        self.overrides.append(_Override(prim, INSTANCE, Sdf.ValueTypeNames.String, instance, custom=True))
-        self.overrides.append(_Override(prim, GENERATION, Sdf.ValueTypeNames.Int64, generation, custom=True))
+        names = Sdf.ValueTypeNames
+        self.overrides.append(_Override(prim, INSTANCE, names.String, instance, owner=entity, custom=True))
+        self.overrides.append(_Override(prim, GENERATION, names.Int64, generation, owner=entity, custom=True))
 
     def _joint_state(self, joint: Joint, entity: int, row: int) -> None:
         instance, per_si = state_instance(joint), self._usd_per_si
         self.schemas.setdefault(joint.prim, []).append(f"PhysicsJointStateAPI:{instance}")
-        for what, value, encode in (
-            ("position", joint.rest * float(per_si[row]), encoders.joint_positions),
-            ("velocity", 0.0, encoders.joint_velocities),
+        unit = "stage" if joint.kind is JointKind.PRISMATIC else "deg"
+        for what, value, encode, of in (
+            ("position", joint.rest * float(per_si[row]), encoders.joint_positions, unit),
+            ("velocity", 0.0, encoders.joint_velocities, f"{unit}/s"),
         ):
             name = f"state:{instance}:physics:{what}"
             attribute = self._stage.GetPrimAtPath(joint.prim).GetAttribute(name)
             type_name = attribute.GetTypeName() if attribute else Sdf.ValueTypeNames.Float
             key = self._column(f"{what} {type_name}", encode(per_si, type_name))
-            self.overrides.append(_Override(joint.prim, name, type_name, value, key, entity, row))
+            self.overrides.append(_Override(joint.prim, name, type_name, value, key, entity, row, unit=of))
 
     def _transform(self, prim: str, entity: int, frame: int) -> None:
         ops = plan_ops(self._stage.GetPrimAtPath(prim))
@@ -189,7 +206,8 @@ class _Plan:
         values = initial_values(ops)
         for name, type_name in ops.types.items():
             key = self._transform_column(name, ops)
-            self.overrides.append(_Override(prim, name, type_name, values[name], key, entity, frame))
+            unit = {TRANSLATE: "stage"}.get(name, "deg" if name in EULER else "")
+            self.overrides.append(_Override(prim, name, type_name, values[name], key, entity, frame, unit=unit))
 
     def _transform_column(self, name: str, ops: Ops) -> str:
         """Return the column of one op; a scale has none, because nothing ever scales a link."""
@@ -208,4 +226,35 @@ class _Plan:
         key = self._column(DISPLAY_COLOR, encoders.stale_looks([look.fresh for look in looks], [look.stale for look in looks]))
         for look in looks:
             colors = Sdf.ValueTypeNames.Color3fArray
-            self.overrides.append(_Override(look.prim, DISPLAY_COLOR, colors, look.fresh, key, look.entity, look.entity))
+            choices = (look.fresh, look.stale)
+            at = look.entity
+            self.overrides.append(_Override(look.prim, DISPLAY_COLOR, colors, look.fresh, key, at, at, choices=choices))
+
+    def layout(self) -> LiveLayout:
+        """Describe what is authored; columns as the writer numbers them."""
+        varying: dict[str, list[_Override]] = {}
+        for override in self.overrides:
+            if override.column:
+                varying.setdefault(override.column, []).append(override)
+        orders = (FixedAttribute(prim, ORDER, "token[]", [*order], -1, uniform=True) for prim, order in self.orders.items())
+        fixed = (
+            FixedAttribute(one.prim, one.name, str(one.type_name), plain(one.value), one.owner, one.custom)
+            for one in self.overrides
+            if not one.column
+        )
+        return LiveLayout(
+            columns=tuple(_described(varying[key]) for key in self.columns if key in varying),
+            fixed=(*fixed, *orders),
+            schemas={prim: tuple(schemas) for prim, schemas in self.schemas.items()},
+        )
+
+
+def _described(overrides: list[_Override]) -> LiveColumn:
+    """Describe one column."""
+    type_name = str(overrides[0].type_name)
+    dtype, width = NUMBERS[type_name]
+    attributes = tuple(
+        LiveAttribute(one.prim, one.name, one.owner, one.unit, one.custom, tuple(map(plain, one.choices))) for one in overrides
+    )
+    names = tuple(encoders.QUALITY[status] for status in sorted(encoders.QUALITY)) if type_name == "token" else ()
+    return LiveColumn(type_name, dtype, width, attributes, names)

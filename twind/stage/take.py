@@ -62,7 +62,7 @@ class Take:
         self._sample_hz = sample_hz
         self._layer = Sdf.Layer.CreateAnonymous("take.usda")
         with collected_diagnostics():
-            self._writer = author(self._layer, stage, self.topology)
+            self._writer = author(self._layer, stage, self.topology).writer
         self._specs: list[Any] = []
         self._kinds: list[Kind] = []
         self._starts: list[int] = []

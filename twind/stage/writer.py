@@ -11,9 +11,10 @@ import numpy as np
 from pxr import Sdf, Tf
 
 from twind.model.errors import StageError
+from twind.model.live_layer import Change, Flush
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -49,6 +50,8 @@ class Writer:
     def __init__(self, columns: Sequence[Column], dead_band: DeadBand) -> None:
         self._columns = [_Block(column) for column in columns if column.specs]
         self._dead_band = dead_band
+        self.on_flush: Callable[[Flush], None] | None = None
+        """Told in the stage's thread what each write has changed."""
 
     @property
     def shown(self) -> Update | None:
@@ -67,7 +70,8 @@ class Writer:
             self._dead_band.written(update, due)
             return 0
         try:
-            specs, values, ends = self._gather(update, due)
+            parts = [block.changes(update, due) for block in self._columns]
+            specs, values, ends = _by_owner(parts)
             with Sdf.ChangeBlock():  # no Usd call in here: the stage is not consistent until the block ends
                 for start, end in pairwise(ends):
                     deque(map(setattr, specs[start:end], repeat("default"), values[start:end]), maxlen=0)
@@ -77,22 +81,36 @@ class Writer:
             self._dead_band.forget()
             raise StageError(f"the live layer refused update {update.seq}: {error}") from error
         self._dead_band.written(update, due)
+        if self.on_flush is not None:
+            changes = (Change(column, part.rows, part.numbers) for column, part in enumerate(parts) if len(part.rows))
+            self.on_flush(Flush(update.seq, update.made_ns, tuple(changes)))
         return len(specs)
 
     def values(self, update: Update) -> list[tuple[list[Any], Sequence[Any]]]:
         """Return specs of one type each with the values that show an update, written or not."""
         return [block.values(update) for block in self._columns]
 
-    def _gather(self, update: Update, due: NDArray[np.bool_]) -> tuple[list[Any], list[Any], list[int]]:
-        """Return specs and values, entity after entity, and where each entity begins; the last number is where all end."""
-        parts = [block.changes(update, due) for block in self._columns]
-        owners = np.concatenate([owner for owner, _, _ in parts])
-        specs = list(chain.from_iterable(specs for _, specs, _ in parts))
-        values = list(chain.from_iterable(values for _, _, values in parts))
-        order = np.argsort(owners, kind="stable")
-        ends = np.flatnonzero(np.diff(owners[order], prepend=-1)).tolist()
-        places = order.tolist()
-        return [specs[place] for place in places], [values[place] for place in places], [*ends, len(places)]
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What changes in one column."""
+
+    rows: Ints
+    owners: Ints
+    specs: list[Any]
+    numbers: Array
+    values: Sequence[Any]
+
+
+def _by_owner(parts: Sequence[_Part]) -> tuple[list[Any], list[Any], list[int]]:
+    """Return specs and values, entity after entity, and where each entity begins; the last number is where all end."""
+    owners = np.concatenate([part.owners for part in parts])
+    specs = list(chain.from_iterable(part.specs for part in parts))
+    values = list(chain.from_iterable(part.values for part in parts))
+    order = np.argsort(owners, kind="stable")
+    ends = np.flatnonzero(np.diff(owners[order], prepend=-1)).tolist()
+    places = order.tolist()
+    return [specs[place] for place in places], [values[place] for place in places], [*ends, len(places)]
 
 
 class _Block:
@@ -108,8 +126,8 @@ class _Block:
         """Whether `_written` is what the spec holds."""
         self._written: Array | None = None
 
-    def changes(self, update: Update, due: NDArray[np.bool_]) -> tuple[Ints, list[Any], Sequence[Any]]:
-        """Return owners, specs and values of the attributes of the entities `due` that are to change."""
+    def changes(self, update: Update, due: NDArray[np.bool_]) -> _Part:
+        """Return what is to change of the attributes of the entities `due`."""
         places = self._all if due.all() else np.flatnonzero(due[self._owners])
         numbers = self._encoder.numbers(update, self._rows[places])
         if self._written is None:
@@ -120,7 +138,7 @@ class _Block:
         self._written[places] = numbers
         self._known[places] = True
         specs = self._specs if len(places) == len(self._specs) else [self._specs[place] for place in places.tolist()]
-        return self._owners[places], specs, self._encoder.box(numbers, places)
+        return _Part(places, self._owners[places], specs, numbers, self._encoder.box(numbers, places))
 
     def values(self, update: Update) -> tuple[list[Any], Sequence[Any]]:
         """Return all specs and the values that show an update."""

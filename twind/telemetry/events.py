@@ -306,6 +306,41 @@ class StageFenced(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ViewerConnected(Event):
+    """Somebody watches the live stream."""
+
+    counter = "viewer_connects"
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerGone(Event):
+    """A viewer left, or was disconnected: `message` says why."""
+
+    counter = "viewer_disconnects"
+    labels = ("reason",)
+    address: str
+    client: str
+    """Who it said it is."""
+    reason: str
+    """left | lost | shutdown | bad_message | too_many_messages | silent | overflow"""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerRefused(Event):
+    """Somebody who wanted to watch was not let in."""
+
+    level = "warning"
+    counter = "viewers_refused"
+    labels = ("reason",)
+    address: str
+    reason: str
+    """origin | full | version"""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonStarting(Event):
     """The daemon begins to start."""
 

@@ -61,6 +61,10 @@ class Metrics:
         self.event_loop_lag_seconds = catalogue.histogram(
             "event_loop_lag_seconds", "How much later than asked for the event loop ran a timer.", _SECONDS
         )
+        self.viewers = catalogue.gauge("viewers", "Viewers that are connected to the live stream.")
+        self.viewer_frames = catalogue.counter("viewer_frames_sent", "Frames sent to viewers.")
+        self.viewer_frames_encoded = catalogue.counter("viewer_frames_encoded", "Frames encoded, each for one viewer or more.")
+        self.viewer_bytes = catalogue.counter("viewer_bytes_sent", "Bytes of frames sent to viewers.")
         entities = catalogue.gauge("entities", "Robots and objects, by how far their state can be believed.", ("status",))
         self._entities = tuple(entities.labels(status.name.lower()) for status in Status)
         self._requests = catalogue.counter("http_requests", "HTTP requests, by route and status code.", ("route", "code"))

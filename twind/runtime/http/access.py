@@ -10,6 +10,8 @@ from twind.config.address import is_loopback, parse_address
 from twind.model.errors import PermanentError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from twind.config.settings import HttpSettings
 
 
@@ -60,6 +62,19 @@ class Access:
         except ValueError:
             return False
         return is_loopback(host.lower())
+
+    def admits_page(self, origin: str | None, host: str, *, named: Collection[str]) -> bool:
+        """Whether a page of this origin (RFC 6454) may open a WebSocket; browsers check nothing of the kind themselves.
+
+        Args:
+            origin: The `Origin` header; browsers always send one, other programs rarely.
+            host: The `Host` header: a page of this very listener has it in its origin.
+            named: Origins that are allowed by name.
+        """
+        if origin is None:
+            return True
+        own = {f"{scheme}://{host}".lower() for scheme in ("http", "https")}
+        return origin.lower() in own or origin.lower().rstrip("/") in {name.lower().rstrip("/") for name in named}
 
     def admits(self, authorization: str) -> bool:
         """Whether an `Authorization` header carries the token, compared in constant time."""

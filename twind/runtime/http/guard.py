@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PROBES = frozenset({"livez", "readyz", "startupz"})
 """Routes that need no token: a service manager asks them."""
 
+STREAMS = frozenset({"live"})
+"""Routes whose answer goes on for as long as the client likes."""
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -32,7 +35,7 @@ def guard(access: Access, *, count: Callable[[str, int], None], timeout_s: float
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         route = request.match_info.route.name or "unmatched"
         try:
-            response = await _checked(request, handler, route, access, timeout_s)
+            response = await _checked(request, handler, route, access, None if route in STREAMS else timeout_s)
         except web.HTTPException as refusal:
             response = answers.error(refusal.status, refusal.reason.lower(), headers=_kept(refusal))
         except TimeoutError:
@@ -40,6 +43,9 @@ def guard(access: Access, *, count: Callable[[str, int], None], timeout_s: float
         except Exception:  # noqa: BLE001  (one broken answer must not take the listener down; it is logged)
             _LOG.exception("cannot answer %s", route)
             response = answers.error(500, "internal error; the log has the details")
+        if response.prepared:
+            count(route, response.status)
+            return response
         for name, value in answers.HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers.setdefault("Content-Security-Policy", answers.CLOSED_POLICY)
@@ -49,7 +55,9 @@ def guard(access: Access, *, count: Callable[[str, int], None], timeout_s: float
     return middleware
 
 
-async def _checked(request: web.Request, handler: Handler, route: str, access: Access, timeout_s: float) -> web.StreamResponse:
+async def _checked(
+    request: web.Request, handler: Handler, route: str, access: Access, timeout_s: float | None
+) -> web.StreamResponse:
     if not access.knows_host(request.headers.get("Host", "")):
         return answers.error(421, "this listener is on loopback: ask it as localhost or by its loopback address")
     if route not in PROBES and not access.admits(request.headers.get("Authorization", "")):

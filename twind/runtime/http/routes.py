@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from twind.runtime.http import answers, page
+from twind.runtime.http.live import LiveRoute
 from twind.runtime.http.stage import StageRoutes
 
 if TYPE_CHECKING:
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from twind.runtime.health import Health, Probe
+    from twind.runtime.http.access import Access
     from twind.runtime.http.views import Views
 
 _MAX_DIGITS = 10
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def add_routes(app: web.Application, views: Views) -> None:
+def add_routes(app: web.Application, views: Views, access: Access) -> None:
     """Add every route under its bounded name. GET and HEAD only."""
     api = _Api(views)
     router = app.router
@@ -35,6 +37,7 @@ def add_routes(app: web.Application, views: Views) -> None:
     router.add_get("/api/v1/streams", api.streams, name="streams")
     router.add_get("/api/v1/entities", api.entities, name="entities")
     router.add_get("/api/v1/entities/{id:.+}", api.entity, name="entity")
+    router.add_get("/live", LiveRoute(views.live, access).serve, name="live", allow_head=False)
     StageRoutes(views.stage).add(app)
 
 

@@ -97,7 +97,7 @@ class HttpServer:
         app = web.Application(
             middlewares=[self._hear(), guard(self.access, count=self._count)], client_max_size=_MAX_BODY_BYTES
         )
-        add_routes(app, self._views)
+        add_routes(app, self._views, self.access)
         self._runner = web.AppRunner(
             app, access_log=None, keepalive_timeout=_KEEPALIVE_S, shutdown_timeout=self._stop_s, handle_signals=False
         )

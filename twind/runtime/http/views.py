@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from twind.runtime.health import Health
+    from twind.viewers.hub import Hub
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +54,5 @@ class Views:
     """All metrics in the Prometheus text format."""
     stage: Callable[[], StageFiles | None] = lambda: None
     """The stage as files; None until it is open."""
+    live: Callable[[], Hub | None] = lambda: None
+    """Those who watch; None until the stage is open."""

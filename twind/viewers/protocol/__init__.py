@@ -1,0 +1,6 @@
+"""`twind.live`: what goes over the wire between the daemon and those who show its stage. No I/O; see docs/live-protocol.md."""
+
+SUBPROTOCOL = "twind.live.1"
+"""The WebSocket subprotocol that both sides name; the number is the version, and another one is another protocol."""
+VERSION = 1
+"""What the catalogue says of it."""
