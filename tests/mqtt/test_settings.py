@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from twind.config.docstrings import description
 from twind_mqtt import adapter
 
 ROUTES = [{"topic": "cell/{entity}/pose", "codec": "pose"}]
@@ -83,8 +84,8 @@ def test_the_password_shows_nowhere() -> None:
 
 def test_every_setting_is_documented() -> None:
     for model in (adapter.settings, *(type(getattr(settings(), name)) for name in ("reconnect",))):
-        for name, field in model.model_fields.items():
-            assert field.description, name
+        for name in model.model_fields:
+            assert description(model, name), name
 
 
 def test_without_paho_the_import_says_which_module_is_missing() -> None:
