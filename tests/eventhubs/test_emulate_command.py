@@ -86,7 +86,7 @@ def test_the_emulator_runs_as_a_program_with_tls_takes_faults_over_http_and_ends
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
-    # The blocking SDK leaves a TLS socket open when the peer has gone while it unwraps it: it must go here, not in a later test.
+    # The blocking SDK leaves a TLS socket open when the peer has gone while it unwraps it: it goes here, not in a later test.
     gc.collect()
 
 
