@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from twind.estimation.compile import kernel
 from twind.estimation.joint_frozen import begins_to_repeat, repeats, resume, stopped_together, watch_first_repeat
+from twind.estimation.joint_choice import due
+from twind.estimation.joint_lanes import predict_lanes
 from twind.estimation.joint_order import EPOCH, LATE, keep, place, place_late, replay
-from twind.estimation.joint_records import BLOCK, FARTHEST_NS, RESTART_NS
+from twind.estimation.joint_pace import pace_by
+from twind.estimation.joint_records import BLOCK, FARTHEST_NS
 from twind.estimation.joint_stamps import watch_stamps
-from twind.estimation.joint_track import ACCEPTED, DONE, RESET, gate_sample, summarise, update, watch
-from twind.estimation.prefetch import prefetch
+from twind.estimation.joint_track import ACCEPTED, DONE, RESET, gate_sample, step_of, summarise, update, watch
+from twind.estimation.prefetch import prefetch, prefetch_lines
 from twind.estimation.singer import transition
 from twind.model.time import NO_STAMP
 
@@ -34,6 +37,7 @@ def ingest_joints(
     bases: NDArray[Any],
     ledger_bases: NDArray[Any],
     tasks: NDArray[Any],
+    paces: NDArray[Any],
     layout_start: NDArray[np.int64],
     layout_rows: NDArray[np.int64],
     layout: NDArray[np.int32],
@@ -62,8 +66,8 @@ def ingest_joints(
         return False
     if 0 < rates.shape[0] < end:
         return False
-    model = transition(0.0, 0.0)
-    model_T, model_alpha = 0.0, 0.0
+    pace = paces[0]
+    spare = tasks[tasks.shape[0] - 1]  # for samples out of order, which are used at once
     for m in range(layout.shape[0]):
         soon = soon_size = later = later_size = 0  # rows to fetch ahead: of the next message, and of the one after it
         if m + 2 < layout.shape[0]:
@@ -79,9 +83,9 @@ def ingest_joints(
         t = t_ns[m]
         sigma = min(sigma_t[m], 1e3) if sigma_t[m] > 0.0 else 0.0
         same, abrupt, newest = True, False, 0
-        for first in range(offset[m], offset[m + 1], tasks.shape[0]):
+        for first in range(offset[m], offset[m + 1], tasks.shape[0] - 1):
             n = 0
-            for k in range(first, min(first + tasks.shape[0], offset[m + 1])):
+            for k in range(first, min(first + tasks.shape[0] - 1, offset[m + 1])):
                 nis[k] = math.nan
                 verdict[k] = NO_VERDICT
                 entry = k - offset[m]
@@ -89,12 +93,10 @@ def ingest_joints(
                     joint = layout_rows[later + entry]
                     if joint >= 0:
                         prefetch(arrivals, joint)
-                if entry < soon_size:
-                    joint = layout_rows[soon + entry]
-                    if joint >= 0:
-                        prefetch(tracks, joint)
-                        prefetch(shown, joint)
-                        prefetch(rings[arrivals[joint].samples & (rings.shape[0] - 1)], joint)
+                ahead = layout_rows[soon + entry] if entry < soon_size else -1
+                if ahead >= 0:
+                    prefetch_lines(tracks, ahead, 9, 11)
+                    prefetch(rings[arrivals[ahead].samples & (rings.shape[0] - 1)], ahead)
                 index = layout_rows[begin + entry] if entry < size else -1
                 if index < 0:
                     continue
@@ -116,7 +118,7 @@ def ingest_joints(
                 sample = (t, z, rate, sigma)
                 if todo == LATE:
                     verdict[k], nis[k] = replay(
-                        row, arrival, tracks, ledgers, index, rings, bases, ledger_bases, sample, number, gate
+                        row, arrival, tracks, ledgers, index, rings, bases, ledger_bases, pace, spare, sample, number, gate
                     )
                     arrival.resets = max(arrival.resets, track.resets)
                     summarise(row, track, shown[index])
@@ -132,54 +134,61 @@ def ingest_joints(
                     base = (number // BLOCK) & (bases.shape[0] - 1)
                     bases[base, index], ledger_bases[base, index] = track, ledgers[index]
                 task = tasks[n]
-                task.index, task.entry, task.z, task.rate = index, k, z, rate
+                task.index, task.entry, task.z, task.rate, task.soon = index, k, z, rate, ahead
                 n += 1
             newest += n
             for i in range(n):
                 task = tasks[i]
+                if task.soon >= 0:
+                    prefetch_lines(tracks, task.soon, 0, 4)
                 track = tracks[task.index]
                 row = kinds[arrivals[task.index].kind]
-                T = 0.0
-                back = False
-                if track.t_ns != NO_STAMP:
-                    dt = t - track.t_ns
-                    back = dt < 0
-                    if 0 <= dt <= RESTART_NS:
-                        T = dt * 1e-9
-                        if model_T != T or row.alpha != model_alpha:  # the joints of one robot mostly share both
-                            model_T, model_alpha = T, row.alpha
-                            model = transition(T, row.alpha)
-                k = task.entry
-                verdict[k], nis[k], task.z, task.p, task.known = gate_sample(
-                    row, track, ledgers[task.index], model, T, t, task.z, sigma, gate
-                )
+                T = step_of(track, t)
+                pace_by(pace, T, row.alpha)
+                predict_lanes(row, track, pace, task.x)
                 task.T = T
+            for i in range(n):
+                task = tasks[i]
+                if task.soon >= 0:
+                    prefetch_lines(tracks, task.soon, 4, 7)
+                index, k = task.index, task.entry
+                track = tracks[index]
+                row = kinds[arrivals[index].kind]
+                back = track.t_ns != NO_STAMP and t < track.t_ns
+                verdict[k], nis[k], task.z, task.p, task.known = gate_sample(
+                    row, track, ledgers[index], task.x, t, task.z, sigma, gate
+                )
                 if back:
                     track.resets += 1
                     verdict[k] = RESET
             for i in range(n):
                 task = tasks[i]
+                if task.soon >= 0:
+                    prefetch_lines(tracks, task.soon, 7, 9)
+                    prefetch(shown, task.soon)
                 if task.known >= 0.0:
-                    index, T = task.index, task.T
+                    index = task.index
                     row = kinds[arrivals[index].kind]
-                    if model_T != T or row.alpha != model_alpha:
-                        model_T, model_alpha = T, row.alpha
-                        model = transition(T, row.alpha)
-                    if update(row, tracks[index], ledgers[index], model, T, t, task.z, task.p, task.known, sigma):
+                    if update(row, tracks[index], ledgers[index], task.x, t, task.z, task.p, task.known, sigma):
                         verdict[task.entry] = RESET
                         task.known = DONE
             for i in range(n):
                 task = tasks[i]
+                if task.soon >= 0 and due(tracks[task.soon], t_ns[m + 1]):
+                    prefetch(ledgers, task.soon)
                 if task.known >= 0.0:
                     index = task.index
-                    watch_stamps(kinds[arrivals[index].kind], tracks[index], task.z, task.T, task.known, sigma)
+                    row = kinds[arrivals[index].kind]
+                    pace_by(pace, task.T, row.alpha)
+                    watch_stamps(row, tracks[index], pace, task.z, task.known, sigma)
             for i in range(n):
                 task = tasks[i]
                 index = task.index
                 arrival, track = arrivals[index], tracks[index]
                 row = kinds[arrival.kind]
                 if task.known >= 0.0:
-                    watch(row, track, ledgers[index], task.T, t, task.z, task.rate)
+                    pace_by(pace, task.T, row.alpha)
+                    watch(row, track, ledgers[index], pace, t, task.z, task.rate)
                 arrival.resets = max(arrival.resets, track.resets)
                 summarise(row, track, shown[index])
         if newest > 0:

@@ -113,11 +113,23 @@ TASK = np.dtype(
     [
         ("index", "u4"), ("entry", "u4"),  # which joint, and which value of the batch; unsigned, as no index is negative
         ("z", "f8"), ("rate", "f8"), ("T", "f8"), ("p", "f8"), ("known", "f8"),
-        ("padding", "f8", (2,)),  # to whole cache lines
+        ("soon", "i8"),  # a joint of the next message, whose memory is asked for meanwhile; negative where there is none
+        ("padding", "f8"),  # to whole cache lines
+        ("x", "f8", (9 * LANES,)),  # the lanes as they are predicted: see P, V, ... above
     ],
     align=True,
 )  # fmt: skip
 """One sample on its way through the stages of a kernel."""
+
+PACE = np.dtype(
+    [
+        ("T", "f8"), ("alpha", "f8"), ("model", "f8", (9,)),
+        ("fast", "f8"), ("slow", "f8"), ("wobble", "f8"), ("stamps", "f8"),  # weights of a sample in means over time
+        ("then_T", "f8"), ("then_alpha", "f8"), ("then_f1", "f8"),
+    ],
+    align=True,
+)  # fmt: skip
+"""What depends on the time between samples alone: `joint_pace`."""
 
 SHOWN = np.dtype(
     [

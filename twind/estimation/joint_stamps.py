@@ -15,7 +15,6 @@ from twind.estimation.joint_records import AA, A, V
 MOST = 900.0  # times the configured variance: 30 in sigma
 TYPICAL = 25.0  # times the configured variance: what is looked for
 PRIOR = 20.0  # telling samples that the configured variance counts for
-MEMORY_S = 2.0
 CAP = 9.0  # times the variance that the gate grants: beyond it a sample tells of something else
 SPARSE_S = 0.1  # samples farther apart say nothing about their stamps
 
@@ -34,8 +33,9 @@ def stamp_variance(row: Any, track: Any) -> float:
 
 
 @inlined
-def watch_stamps(row: Any, track: Any, z: float, T: float, known: float, sigma: float) -> None:
-    """Note one accepted sample, `T` after the last [s], before that one is forgotten; `known` is the variance so far."""
+def watch_stamps(row: Any, track: Any, pace: Any, z: float, known: float, sigma: float) -> None:
+    """Note one accepted sample, by the pace of its step, before the last is forgotten; `known` is the variance so far."""
+    T = pace.T
     before = (track.t_ns - track.before_ns) * 1e-9
     span = before + T
     if before > 0.0 and span < SPARSE_S and row.most_stamp_var > row.stamp_var:
@@ -53,7 +53,7 @@ def watch_stamps(row: Any, track: Any, z: float, T: float, known: float, sigma: 
         share = speed * sought * inverse
         if e * e <= CAP * (rest + speed * row.gate_stamp_var):
             track.stamp_seen += share * share * share
-            rate = max(1.0 / (PRIOR + track.stamp_seen), T / (MEMORY_S + T))
+            rate = max(1.0 / (PRIOR + track.stamp_seen), pace.stamps)
             # share cubed times what was found over speed, which may be 0
             track.stamp_var = known + rate * (share * share * (sought * inverse) * found)
     track.before_ns = track.t_ns

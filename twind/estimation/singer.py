@@ -22,14 +22,15 @@ import numpy as np
 
 from twind.estimation.compile import inlined, kernel
 
-_TERMS = 18
-_SHORT_TERMS = 8
-_SERIES_BELOW = 0.5  # alpha T; 18 terms are exact to float64 there
-_SHORT_BELOW = 0.02  # alpha T; 8 terms are exact to float64 there
+_TERMS, _SERIES_BELOW = 18, 0.5
+"""Terms of the series, and the alpha T below which so many are exact to float64."""
+
+_FEW_TERMS, _FEW_BELOW = 10, 0.06
+_FEWEST_TERMS, _FEWEST_BELOW = 6, 0.004
 
 
 def _series() -> np.ndarray:
-    """Tabulate (8, terms) coefficients in alpha T of f1/T^2, f2/T, then Q11, Q12, Q13, Q22, Q23, Q33 over q T^(powers)."""
+    """Tabulate (terms, 8) coefficients in alpha T of f1/T^2, f2/T, then Q11, Q12, Q13, Q22, Q23, Q33 over q T^(powers)."""
 
     def term(order: int, k: int) -> Fraction:
         return Fraction((-1) ** k, factorial(k + order))
@@ -42,21 +43,29 @@ def _series() -> np.ndarray:
                 for n in range(_TERMS)
             ]
         )
-    return np.array([[float(value) for value in row] for row in table])
+    return np.array([[float(value) for value in row] for row in table]).T.copy()
 
 
 _COEFFICIENTS = _series()
 
 
 @inlined
-def _polynomials(x: float, terms: int) -> tuple[float, float, float, float, float, float, float, float]:
-    """Evaluate all rows of the table by Horner's rule, side by side: none waits for another."""
-    c, last = _COEFFICIENTS, terms - 1
-    a0, a1, a2, a3 = c[0, last], c[1, last], c[2, last], c[3, last]
-    a4, a5, a6, a7 = c[4, last], c[5, last], c[6, last], c[7, last]
+def _terms(x: float) -> int:
+    """Return how many terms are exact to float64: the last one left out is (2 x)^n / (n + 1)! of the first, or less."""
+    if x < _FEWEST_BELOW:
+        return _FEWEST_TERMS
+    return _FEW_TERMS if x < _FEW_BELOW else _TERMS
+
+
+@inlined
+def _polynomials(x: float) -> tuple[float, float, float, float, float, float, float, float]:
+    """Evaluate all columns of the table by Horner's rule, side by side: none waits for another."""
+    c, last = _COEFFICIENTS, _terms(x) - 1
+    a0, a1, a2, a3 = c[last, 0], c[last, 1], c[last, 2], c[last, 3]
+    a4, a5, a6, a7 = c[last, 4], c[last, 5], c[last, 6], c[last, 7]
     for n in range(last - 1, -1, -1):
-        a0, a1, a2, a3 = a0 * x + c[0, n], a1 * x + c[1, n], a2 * x + c[2, n], a3 * x + c[3, n]
-        a4, a5, a6, a7 = a4 * x + c[4, n], a5 * x + c[5, n], a6 * x + c[6, n], a7 * x + c[7, n]
+        a0, a1, a2, a3 = a0 * x + c[n, 0], a1 * x + c[n, 1], a2 * x + c[n, 2], a3 * x + c[n, 3]
+        a4, a5, a6, a7 = a4 * x + c[n, 4], a5 * x + c[n, 5], a6 * x + c[n, 6], a7 * x + c[n, 7]
     return a0, a1, a2, a3, a4, a5, a6, a7
 
 
@@ -64,16 +73,14 @@ def _polynomials(x: float, terms: int) -> tuple[float, float, float, float, floa
 def singer(T: float, alpha: float) -> tuple[float, float, float, float, float, float, float, float, float]:
     """Compute (F13, F23, F33, Q11, Q12, Q13, Q22, Q23, Q33) for `T >= 0` [s] and `alpha >= 0` [1/s], with q = 1."""
     x = alpha * T
-    decay = math.exp(-x)
     if x < _SERIES_BELOW:
-        terms = _SHORT_TERMS if x < _SHORT_BELOW else _TERMS
-        f1, f2, q11, q12, q13, q22, q23, q33 = _polynomials(x, terms)
+        f1, f2, q11, q12, q13, q22, q23, q33 = _polynomials(x)
         T2 = T * T
         T3 = T2 * T
         return (
             T2 * f1,
             T * f2,
-            decay,
+            1.0 - x * f2,
             T2 * T3 * q11,
             T2 * T2 * q12,
             T3 * q13,
@@ -81,6 +88,7 @@ def singer(T: float, alpha: float) -> tuple[float, float, float, float, float, f
             T2 * q23,
             T * q33,
         )
+    decay = math.exp(-x)
     decay2 = decay * decay
     a2 = alpha * alpha
     a3 = a2 * alpha
@@ -103,3 +111,18 @@ def transition(T: float, alpha: float) -> tuple[float, float, float, float, floa
     if alpha == math.inf:
         return 0.0, 0.0, 0.0, T * T * T / 3.0, 0.5 * T * T, 0.0, T, 0.0, 0.0
     return singer(T, alpha)
+
+
+@kernel
+def drift(T: float, alpha: float) -> float:
+    """Compute F13 alone: how far an acceleration of 1 carries in `T >= 0` [s]."""
+    if alpha == math.inf:
+        return 0.0
+    x = alpha * T
+    if x < _SERIES_BELOW:
+        last = _terms(x) - 1
+        f1 = _COEFFICIENTS[last, 0]
+        for n in range(last - 1, -1, -1):
+            f1 = f1 * x + _COEFFICIENTS[n, 0]
+        return float(T * T * f1)
+    return (math.exp(-x) - 1.0 + x) / (alpha * alpha)
