@@ -1,8 +1,9 @@
 """Eight numbers side by side in the registers of the processor: one quantity of all models of a joint.
 
-The compiler makes vector instructions of a loop over lanes only where it can prove that what is written is nothing that is read,
-which it cannot for two records. Kernels that use this say so themselves. An `Eight` lives within kernels alone: `load` makes one,
-`store` puts it away; between them `+`, `-`, `*` and `/`, with another or with one number for all.
+The compiler makes vector instructions of a loop over lanes only where it can prove that nothing that is read was written in
+it, which it cannot for two records. Kernels that use this say so themselves. An `Eight` lives within kernels alone: `load`
+makes one, `store` puts it away, `part` is one of its numbers; between them `+`, `-`, `*` and `/`, with another or with one
+number for all.
 """
 
 from __future__ import annotations
@@ -21,17 +22,16 @@ _NUMBER = 8  # bytes; what records are aligned to at least
 
 
 class _Type(types.Type):
-    def __init__(self) -> None:
-        super().__init__(name="Eight")
+    """The type of an `Eight`."""
 
 
-EIGHT = _Type()
+EIGHT = _Type("Eight")
 
 
 @register_model(_Type)
 class _Model(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: _Type) -> None:
-        super().__init__(manager, kind, _VECTOR)
+        super().__init__(manager, kind, _VECTOR)  # type: ignore[no-untyped-call]
 
 
 def _place(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -62,8 +62,18 @@ def _store(_typing: Any, numbers: Any, begin: Any, eight: Any) -> Any:
     return types.void(numbers, begin, eight), generate
 
 
+def _part(_typing: Any, eight: Any, number: Any) -> Any:
+    """Return one of eight numbers, by a constant."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.extract_element(arguments[0], _WORD(number.literal_value))
+
+    return types.float64(eight, number), generate
+
+
 load: Any = intrinsic(_load)
 store: Any = intrinsic(_store)
+part: Any = intrinsic(prefer_literal=True)(_part)
 
 
 def _spread(context: Any, builder: Any, kind: Any, value: Any) -> Any:
@@ -95,7 +105,7 @@ def _define(function: Any, instruction: str) -> None:
         return getattr(builder, instruction)(left, right)
 
     for kinds in ((_Type, _Type), (_Type, types.Float), (types.Float, _Type)):
-        lower_builtin(function, *kinds)(generate)
+        lower_builtin(function, *kinds)(generate)  # type: ignore[no-untyped-call]
 
 
 for _function, _instruction in (

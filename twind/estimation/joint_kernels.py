@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from twind.estimation.compile import kernel
-from twind.estimation.joint_frozen import begins_to_repeat, repeats, resume, stopped_together, watch_first_repeat
+from twind.estimation.compile import inlined, kernel
 from twind.estimation.joint_choice import due
+from twind.estimation.joint_frozen import begins_to_repeat, repeats, resume, stopped_together, watch_first_repeat
 from twind.estimation.joint_lanes import predict_lanes
 from twind.estimation.joint_order import EPOCH, LATE, keep, place, place_late, replay
 from twind.estimation.joint_pace import pace_by
@@ -24,6 +24,20 @@ if TYPE_CHECKING:
 
 NO_VERDICT = 255
 """Marks entries of a verdict column that no joint was asked about."""
+
+
+_ASKS, _ASKS_LOG2, _LINES = 4, 2, 3
+"""How often is asked for the rows of one joint of the next message, and for how many lines each time: all of `TRACK`."""
+
+
+@inlined
+def _ask_on(tracks: Any, rows: Any, begin: int, asked: int, asks: int) -> int:
+    """Ask for the next lines of the joints that the next message is about; return how often was asked."""
+    if asked < asks:
+        joint = rows[begin + (asked >> _ASKS_LOG2)]
+        if joint >= 0:
+            prefetch_lines(tracks, joint, (asked & (_ASKS - 1)) * _LINES, _LINES)
+    return asked + 1
 
 
 @kernel
@@ -70,6 +84,11 @@ def ingest_joints(
     spare = tasks[tasks.shape[0] - 1]  # for samples out of order, which are used at once
     for m in range(layout.shape[0]):
         soon = soon_size = later = later_size = 0  # rows to fetch ahead: of the next message, and of the one after it
+        if m + 6 < layout.shape[0]:
+            if 0 <= layout[m + 6] < layout_start.shape[0]:
+                prefetch_lines(layout_start, layout[m + 6], 0, 1)
+            if 0 <= layout[m + 4] < layout_start.shape[0] - 1:
+                prefetch_lines(layout_rows, layout_start[layout[m + 4]], 0, 2)
         if m + 2 < layout.shape[0]:
             if layout[m + 1] != layout[m] and 0 <= layout[m + 1] < layout_start.shape[0] - 1:
                 soon = layout_start[layout[m + 1]]
@@ -85,6 +104,8 @@ def ingest_joints(
         same, abrupt, newest = True, False, 0
         for first in range(offset[m], offset[m + 1], tasks.shape[0] - 1):
             n = 0
+            ask_from = soon + first - offset[m]
+            asks = _ASKS * max(min(soon_size - first + offset[m], tasks.shape[0] - 1), 0)
             for k in range(first, min(first + tasks.shape[0] - 1, offset[m + 1])):
                 nis[k] = math.nan
                 verdict[k] = NO_VERDICT
@@ -95,7 +116,7 @@ def ingest_joints(
                         prefetch(arrivals, joint)
                 ahead = layout_rows[soon + entry] if entry < soon_size else -1
                 if ahead >= 0:
-                    prefetch_lines(tracks, ahead, 9, 11)
+                    prefetch(shown, ahead)
                     prefetch(rings[arrivals[ahead].samples & (rings.shape[0] - 1)], ahead)
                 index = layout_rows[begin + entry] if entry < size else -1
                 if index < 0:
@@ -114,6 +135,8 @@ def ingest_joints(
                     continue
                 row = kinds[arrival.kind]
                 track = tracks[index]
+                if row.velocity_var > 0.0 or due(track, t):
+                    prefetch_lines(ledgers, index, 0, 5)
                 rate = rates[k] if rates.shape[0] > 0 else math.nan
                 sample = (t, z, rate, sigma)
                 if todo == LATE:
@@ -134,13 +157,13 @@ def ingest_joints(
                     base = (number // BLOCK) & (bases.shape[0] - 1)
                     bases[base, index], ledger_bases[base, index] = track, ledgers[index]
                 task = tasks[n]
-                task.index, task.entry, task.z, task.rate, task.soon = index, k, z, rate, ahead
+                task.index, task.entry, task.z, task.rate = index, k, z, rate
                 n += 1
             newest += n
+            asked = 0
             for i in range(n):
                 task = tasks[i]
-                if task.soon >= 0:
-                    prefetch_lines(tracks, task.soon, 0, 4)
+                asked = _ask_on(tracks, layout_rows, ask_from, asked, asks)
                 track = tracks[task.index]
                 row = kinds[arrivals[task.index].kind]
                 T = step_of(track, t)
@@ -149,8 +172,7 @@ def ingest_joints(
                 task.T = T
             for i in range(n):
                 task = tasks[i]
-                if task.soon >= 0:
-                    prefetch_lines(tracks, task.soon, 4, 7)
+                asked = _ask_on(tracks, layout_rows, ask_from, asked, asks)
                 index, k = task.index, task.entry
                 track = tracks[index]
                 row = kinds[arrivals[index].kind]
@@ -163,9 +185,7 @@ def ingest_joints(
                     verdict[k] = RESET
             for i in range(n):
                 task = tasks[i]
-                if task.soon >= 0:
-                    prefetch_lines(tracks, task.soon, 7, 9)
-                    prefetch(shown, task.soon)
+                asked = _ask_on(tracks, layout_rows, ask_from, asked, asks)
                 if task.known >= 0.0:
                     index = task.index
                     row = kinds[arrivals[index].kind]
@@ -174,8 +194,7 @@ def ingest_joints(
                         task.known = DONE
             for i in range(n):
                 task = tasks[i]
-                if task.soon >= 0 and due(tracks[task.soon], t_ns[m + 1]):
-                    prefetch(ledgers, task.soon)
+                asked = _ask_on(tracks, layout_rows, ask_from, asked, asks)
                 if task.known >= 0.0:
                     index = task.index
                     row = kinds[arrivals[index].kind]
@@ -191,6 +210,8 @@ def ingest_joints(
                     watch(row, track, ledgers[index], pace, t, task.z, task.rate)
                 arrival.resets = max(arrival.resets, track.resets)
                 summarise(row, track, shown[index])
+            while asked < asks:  # where the next message is about more joints than this one
+                asked = _ask_on(tracks, layout_rows, ask_from, asked, asks)
         if newest > 0:
             if same and not abrupt:
                 abrupt = stopped_together(arrivals, ledgers, layout_rows[begin : begin + size])

@@ -26,7 +26,22 @@ def _compute(pace: Any, T: float, alpha: float) -> None:
     m = pace.model
     m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8] = transition(T, alpha)
     pace.fast, pace.slow = T / (FAST_S + T), T / (SLOW_S + T)
+    pace.before = math.nan  # of no chord yet
     pace.wobble, pace.stamps = T / (WOBBLE_S + T), T / (STAMPS_S + T)
+
+
+@inlined
+def chord_by(pace: Any, before: float) -> None:
+    """Make the chord that of a step of `before` [s] and the one of `pace`."""
+    if pace.before != before:
+        _compute_chord(pace, before)
+
+
+@kernel
+def _compute_chord(pace: Any, before: float) -> None:
+    pace.before = before
+    w = before / (before + pace.T)
+    pace.weight, pace.noise, pace.bow = w, 1.0 + w * w + (1.0 - w) * (1.0 - w), 0.5 * before * pace.T
 
 
 @inlined

@@ -39,7 +39,7 @@ def start(row: Any, track: Any, ledger: Any, z: float, v: float, t: int) -> None
     track.rivals = 0
     start_lanes(row, track, z, v)
     start_choice(row, track, ledger, z, t)
-    start_stamps(track, z, t)
+    start_stamps(track, z)
     start_rest(track, z, t)
     start_channel(ledger)
 

@@ -17,20 +17,22 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from math import factorial
+from typing import Any
 
 import numpy as np
 
 from twind.estimation.compile import inlined, kernel
+from twind.estimation.eight import load, part
 
 _TERMS, _SERIES_BELOW = 18, 0.5
 """Terms of the series, and the alpha T below which so many are exact to float64."""
 
-_FEW_TERMS, _FEW_BELOW = 10, 0.06
-_FEWEST_TERMS, _FEWEST_BELOW = 6, 0.004
+_STEPS_OF_TERMS = ((0.004, 6), (0.06, 10), (0.2, 13))
+"""Below which alpha T fewer terms are: the first one left out is (2 x)^n / (n + 1)! of the first of all, or less."""
 
 
 def _series() -> np.ndarray:
-    """Tabulate (terms, 8) coefficients in alpha T of f1/T^2, f2/T, then Q11, Q12, Q13, Q22, Q23, Q33 over q T^(powers)."""
+    """Tabulate coefficients in alpha T, eight by eight: f1/T^2, f2/T, then Q11, Q12, Q13, Q22, Q23, Q33 over q T^(powers)."""
 
     def term(order: int, k: int) -> Fraction:
         return Fraction((-1) ** k, factorial(k + order))
@@ -43,7 +45,7 @@ def _series() -> np.ndarray:
                 for n in range(_TERMS)
             ]
         )
-    return np.array([[float(value) for value in row] for row in table]).T.copy()
+    return np.array([[float(value) for value in row] for row in table]).T.reshape(-1)
 
 
 _COEFFICIENTS = _series()
@@ -51,22 +53,21 @@ _COEFFICIENTS = _series()
 
 @inlined
 def _terms(x: float) -> int:
-    """Return how many terms are exact to float64: the last one left out is (2 x)^n / (n + 1)! of the first, or less."""
-    if x < _FEWEST_BELOW:
-        return _FEWEST_TERMS
-    return _FEW_TERMS if x < _FEW_BELOW else _TERMS
+    """Return how many terms are exact to float64."""
+    for below, terms in _STEPS_OF_TERMS:
+        if x < below:
+            return int(terms)
+    return _TERMS
 
 
 @inlined
-def _polynomials(x: float) -> tuple[float, float, float, float, float, float, float, float]:
-    """Evaluate all columns of the table by Horner's rule, side by side: none waits for another."""
-    c, last = _COEFFICIENTS, _terms(x) - 1
-    a0, a1, a2, a3 = c[last, 0], c[last, 1], c[last, 2], c[last, 3]
-    a4, a5, a6, a7 = c[last, 4], c[last, 5], c[last, 6], c[last, 7]
+def _polynomials(x: float) -> Any:
+    """Evaluate all eight by Horner's rule, side by side."""
+    last = _terms(x) - 1
+    value = load(_COEFFICIENTS, 8 * last)
     for n in range(last - 1, -1, -1):
-        a0, a1, a2, a3 = a0 * x + c[n, 0], a1 * x + c[n, 1], a2 * x + c[n, 2], a3 * x + c[n, 3]
-        a4, a5, a6, a7 = a4 * x + c[n, 4], a5 * x + c[n, 5], a6 * x + c[n, 6], a7 * x + c[n, 7]
-    return a0, a1, a2, a3, a4, a5, a6, a7
+        value = value * x + load(_COEFFICIENTS, 8 * n)
+    return value
 
 
 @kernel
@@ -74,19 +75,20 @@ def singer(T: float, alpha: float) -> tuple[float, float, float, float, float, f
     """Compute (F13, F23, F33, Q11, Q12, Q13, Q22, Q23, Q33) for `T >= 0` [s] and `alpha >= 0` [1/s], with q = 1."""
     x = alpha * T
     if x < _SERIES_BELOW:
-        f1, f2, q11, q12, q13, q22, q23, q33 = _polynomials(x)
+        c = _polynomials(x)
         T2 = T * T
         T3 = T2 * T
+        f2 = T * part(c, 1)
         return (
-            T2 * f1,
-            T * f2,
-            1.0 - x * f2,
-            T2 * T3 * q11,
-            T2 * T2 * q12,
-            T3 * q13,
-            T3 * q22,
-            T2 * q23,
-            T * q33,
+            T2 * part(c, 0),
+            f2,
+            1.0 - alpha * f2,
+            T2 * T3 * part(c, 2),
+            T2 * T2 * part(c, 3),
+            T3 * part(c, 4),
+            T3 * part(c, 5),
+            T2 * part(c, 6),
+            T * part(c, 7),
         )
     decay = math.exp(-x)
     decay2 = decay * decay
@@ -121,8 +123,8 @@ def drift(T: float, alpha: float) -> float:
     x = alpha * T
     if x < _SERIES_BELOW:
         last = _terms(x) - 1
-        f1 = _COEFFICIENTS[last, 0]
+        f1 = _COEFFICIENTS[8 * last]
         for n in range(last - 1, -1, -1):
-            f1 = f1 * x + _COEFFICIENTS[n, 0]
+            f1 = f1 * x + _COEFFICIENTS[8 * n]
         return float(T * T * f1)
     return (math.exp(-x) - 1.0 + x) / (alpha * alpha)
