@@ -15,7 +15,6 @@ alpha = 0 is then the constant-acceleration model.
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from math import factorial
 from typing import Any
 
@@ -33,19 +32,14 @@ _STEPS_OF_TERMS = ((0.004, 6), (0.06, 10), (0.2, 13))
 
 def _series() -> np.ndarray:
     """Tabulate coefficients in alpha T, eight by eight: f1/T^2, f2/T, then Q11, Q12, Q13, Q22, Q23, Q33 over q T^(powers)."""
-
-    def term(order: int, k: int) -> Fraction:
-        return Fraction((-1) ** k, factorial(k + order))
-
-    table = [[term(2, n) for n in range(_TERMS)], [term(1, n) for n in range(_TERMS)]]
-    for first, second in ((2, 2), (2, 1), (2, 0), (1, 1), (1, 0), (0, 0)):
-        table.append(
-            [
-                sum((term(first, k) * term(second, n - k) for k in range(n + 1)), Fraction(0)) / (n + first + second + 1)
-                for n in range(_TERMS)
-            ]
-        )
-    return np.array([[float(value) for value in row] for row in table]).T.reshape(-1)
+    orders = np.arange(_TERMS)
+    zero, one, two = (np.array([1.0 / factorial(k + order) for k in range(_TERMS)]) for order in range(3))
+    table = [two, one]
+    pairs = ((two, two, 4), (two, one, 3), (two, zero, 2), (one, one, 2), (one, zero, 1), (zero, zero, 0))
+    for first, second, order in pairs:  # the terms of a product have one sign, so nothing cancels in their sum
+        table.append(np.convolve(first, second)[:_TERMS] / (orders + order + 1))
+    signed: np.ndarray = np.array(table) * (-1.0) ** orders
+    return signed.T.reshape(-1)
 
 
 _COEFFICIENTS = _series()
