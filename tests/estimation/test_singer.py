@@ -36,8 +36,8 @@ def test_transition_and_noise_equal_the_matrix_exponential(T: float, alpha: floa
     np.testing.assert_allclose(Q, Q_expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize("x", [0.02, 0.5])
-def test_series_and_closed_form_meet(x: float) -> None:
+@pytest.mark.parametrize("x", [0.004, 0.06, 0.2, 0.5])
+def test_series_of_every_length_and_the_closed_form_meet(x: float) -> None:
     below, above = np.array(singer(x * (1 - 1e-13), 1.0)), np.array(singer(x * (1 + 1e-13), 1.0))
     np.testing.assert_allclose(below, above, rtol=3e-12)
 
