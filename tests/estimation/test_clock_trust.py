@@ -159,8 +159,8 @@ def test_the_line_found_is_the_highest_below_all_delays(points: list[tuple[float
     middle = x[:count].mean()
 
     def height(skew: float) -> float:
-        return support(slices, x, y, count - 1, skew, middle)
+        return support(slices, x, y, count - 1, BUCKETS, skew, middle)
 
-    found = best_skew(slices, x, y, count - 1, middle, -bound, bound)
+    found = best_skew(slices, x, y, count - 1, BUCKETS, middle, -bound, bound)
     assert abs(found) <= bound
     assert height(found) >= max(height(skew) for skew in np.linspace(-bound, bound, 401)) - 1e-3

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twind.estimation.clock_lines import BUCKETS, COARSEST, YOUNG, YOUNG_FROM, best_skew, drifts, extent, keep, merge, support
+from twind.estimation.clock_fit import settle
+from twind.estimation.clock_lines import BUCKETS, COARSEST, YOUNG, YOUNG_FROM, drifts, keep, merge
 from twind.estimation.compile import kernel
 from twind.model.estimates import Verdict
 from twind.model.time import NO_STAMP
@@ -181,22 +182,18 @@ def _runs_free(row: Any) -> bool:
 
 @kernel
 def _fit(row: Any, device: int, window_ns: int, max_skew: float, future_ns: int) -> None:
-    """Fit the line to the kept delays: of all slopes within the bound, the one that lies highest at their middle.
+    """Fit the line to the kept delays.
 
     A rise by more than `future_ns` is no fit but a backlog that flows, or a step, which `_is_step` judges.
     """
-    count, first, middle, last = extent(row.best_slice, row.best_x, row.slice)
-    if count == 0:
-        return
     bound, shortest = max_skew, 0.25 * window_ns
     if row.by_number:
         bound, shortest = LEARNED_ERROR if row.nominal == 0.0 else PERIOD_ERROR, 0.0625 * window_ns
-    skew = row.skew
-    if last - first >= shortest:  # else too short to tell skew from queueing
-        skew = best_skew(row.best_slice, row.best_x, row.best_y, row.slice, middle, -bound, bound)
+    known, line, skew = settle(row, bound, shortest, row.by_number == 0)
+    if not known:
+        return
     x = float(device - row.ref_ns)
     before = row.line + row.skew * x
-    line = support(row.best_slice, row.best_x, row.best_y, row.slice, skew, middle) - skew * middle
     shift = line + skew * x - before
     if shift <= future_ns:
         row.line, row.skew = line, skew

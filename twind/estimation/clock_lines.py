@@ -46,28 +46,28 @@ def keep(slices: Ints, xs: Floats, ys: Floats, number: int, x: float, y: float) 
 
 
 @kernel
-def support(slices: Ints, xs: Floats, ys: Floats, newest: int, skew: float, middle: float) -> float:
+def support(slices: Ints, xs: Floats, ys: Floats, newest: int, size: int, skew: float, middle: float) -> float:
     """Height at `middle` of the highest line of this slope that lies below every kept delay."""
     height = math.inf
     for slot in range(BUCKETS):
-        if slices[slot] > newest - BUCKETS and slices[slot] >= 0:
+        if slices[slot] > newest - size and slices[slot] >= 0:
             height = min(height, ys[slot] - skew * (xs[slot] - middle))
     return height
 
 
 @kernel
-def extent(slices: Ints, xs: Floats, newest: int) -> tuple[int, float, float, float]:
+def extent(slices: Ints, xs: Floats, newest: int, size: int) -> tuple[int, float, float, float]:
     """Return how many slices are kept, and the first, mean and last device stamp of theirs."""
     first, last, total, count = math.inf, -math.inf, 0.0, 0
     for slot in range(BUCKETS):
-        if slices[slot] > newest - BUCKETS and slices[slot] >= 0:
+        if slices[slot] > newest - size and slices[slot] >= 0:
             x = xs[slot]
             first, last, total, count = min(first, x), max(last, x), total + x, count + 1
     return count, first, total / max(count, 1), last
 
 
 @kernel
-def best_skew(slices: Ints, xs: Floats, ys: Floats, newest: int, middle: float, low: float, high: float) -> float:
+def best_skew(slices: Ints, xs: Floats, ys: Floats, newest: int, size: int, middle: float, low: float, high: float) -> float:
     """Return the slope within bounds whose line lies highest at `middle`.
 
     It is that of the edge of the lower convex hull that passes there: found by turning a line until it rests on one point on
@@ -78,7 +78,7 @@ def best_skew(slices: Ints, xs: Floats, ys: Floats, newest: int, middle: float, 
     for _ in range(60):
         left, right, left_slot, right_slot = math.inf, math.inf, -1, -1
         for slot in range(BUCKETS):
-            if slices[slot] > newest - BUCKETS and slices[slot] >= 0:
+            if slices[slot] > newest - size and slices[slot] >= 0:
                 height = ys[slot] - skew * (xs[slot] - middle)
                 if xs[slot] <= middle:
                     if height < left:
@@ -150,11 +150,11 @@ def drifts(slices: Ints, xs: Floats, ys: Floats, newest: int, max_skew: float, y
     sigmas = trend(slices, ys, newest)
     if abs(sigmas) < (YOUNG_SIGMAS if young else LIKELY_SIGMAS):
         return False
-    count, first, middle, last = extent(slices, xs, newest)
-    skew = best_skew(slices, xs, ys, newest, middle, -max_skew, max_skew)
+    count, first, middle, last = extent(slices, xs, newest, BUCKETS)
+    skew = best_skew(slices, xs, ys, newest, BUCKETS, middle, -max_skew, max_skew)
     if abs(skew) * (last - first) < DRIFT_NS or skew * sigmas < 0.0:
         return False
-    level, height = support(slices, xs, ys, newest, 0.0, middle), support(slices, xs, ys, newest, skew, middle)
+    level, height = support(slices, xs, ys, newest, BUCKETS, 0.0, middle), support(slices, xs, ys, newest, BUCKETS, skew, middle)
     mean, total, square, before = 0.0, 0.0, 0.0, math.nan
     early, amid, late = math.inf, math.inf, math.inf
     for number in range(max(newest - BUCKETS + 1, 0), newest + 1):
