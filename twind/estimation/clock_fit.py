@@ -24,16 +24,19 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 SHARP_NS = 10_000.0  # a line known better than this needs no older delays: rates of clocks change within minutes
+BLURRED_NS = 1e6  # delays that tell less than this are a backlog that flows or too few: the highest line below them is safer
 LONGER = 1.25  # by how much older slices must lengthen the window to count
 FEWEST = 8  # slices in a longer window
 UNLIKELY = 8.0  # a third of a window that far above its line, in units of what is exponential there, is another line's
 
 
 @kernel
-def mean_line(  # noqa: PLR0914
+def mean_line(
     slices: Ints, xs: Floats, ys: Floats, newest: int, size: int, middle: float, low: float, high: float
 ) -> tuple[float, float, float]:
     """Return height at `middle` and slope of the mean line, and how sharply it is known: the likelihood's rate [1/ns].
+
+    The highest line where delays tell too little.
 
     By walking along the lower convex hull: while the slope goes from one edge's to the next, the line turns about one delay,
     and its height, the logarithm of its weight, changes evenly.
@@ -51,7 +54,10 @@ def mean_line(  # noqa: PLR0914
                 x, y, least = xs[slot], ys[slot], height
     if count < 3:
         return top, skew, 0.0
-    rate = (count - 2.0) * count / max(total, count)  # two delays lie on the line by its choice
+    typical = _median(slices, xs, ys, newest, size, count, top - skew * middle, skew, total / count)
+    rate = math.log(2.0) * (count - 2.0) / max(typical, 1.0)  # two delays lie on the line by its choice
+    if rate * BLURRED_NS < 1.0:
+        return top, skew, rate
     weight, slopes, heights = 0.0, 0.0, 0.0
     begin, above = low, least - top
     while begin < high:
@@ -74,6 +80,27 @@ def mean_line(  # noqa: PLR0914
     if weight <= 0.0:
         return top, skew, rate
     return top + heights / weight - 1.0 / rate, slopes / weight, rate
+
+
+@kernel
+def _median(
+    slices: Ints, xs: Floats, ys: Floats, newest: int, size: int, count: int, line: float, skew: float, mean: float
+) -> float:
+    """Return the median distance from a line, nearly [ns]: a backlog that flows moves the mean by orders of magnitude."""
+    low, high = 0.0, 2.0 * mean
+    for _ in range(64):
+        half = 0.5 * (low + high)
+        below = 0
+        for slot in range(BUCKETS):
+            if slices[slot] > newest - size and slices[slot] >= 0 and ys[slot] - line - skew * xs[slot] <= half:
+                below += 1
+        if 2 * below >= count:
+            high = half
+        else:
+            low = half
+        if high - low <= 0.1 * low or high < 1.0:
+            break
+    return 0.5 * (low + high)
 
 
 @kernel
