@@ -37,7 +37,7 @@ _TOP_ACCELERATION = 2000.0  # rad/s^2 or m/s^2 that mutually consistent samples 
 _SLOW = 5.0  # rad/s or m/s: a declared velocity limit below it suggests a smoother model at first
 _FIRST_LANE, _FIRST_SLOW_LANE = LANES - 3, LANES - 5
 _SIDE_BY_SIDE = 16  # joints of a message that a kernel works on at a time
-_BAD_STAMPS = 10.0  # times their sigma that stamps may be off before samples are refused, where models adapt
+_BAD_STAMPS = 30.0  # times their sigma that stamps may be off before samples are refused, where models adapt
 
 
 Model = Literal["singer", "ca", "cv"]
