@@ -31,7 +31,7 @@ def start_stamps(track: Any, z: float, t: int) -> None:
 @inlined
 def stamp_variance(row: Any, track: Any) -> float:
     """Return the variance of the device's stamps as it is known now [s^2]."""
-    return float(min(max(track.stamp_var, LEAST * row.stamp_var), row.most_stamp_var))
+    return float(min(max(track.stamp_var, row.least_stamp_var), row.most_stamp_var))
 
 
 @inlined

@@ -92,6 +92,7 @@ def gate_sample(
         sample was refused.
     """
     if track.t_ns == NO_STAMP:
+        track.stamp_var = row.stamp_var
         start(row, track, ledger, z, 0.0, t)
         return ACCEPTED, math.nan, z, z, DONE
     p, v, pp, vv = foresee(row, track, WIDEST, model, T)
@@ -191,3 +192,5 @@ def summarise(row: Any, track: Any, shown: Any) -> None:
     shown.q = density(row, k)
     if track.still > 0:
         shown.p, shown.v, shown.a = track.slow, 0.0, 0.0
+    elif abs(shown.v) > row.shown_speed:  # two bad stamps close together make any speed
+        shown.v, shown.a = math.copysign(row.shown_speed, shown.v), 0.0
