@@ -10,16 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 from twind.estimation.compile import inlined, kernel
+from twind.estimation.eight import load, store
+from twind.estimation.joint_pace import drift_by
 from twind.estimation.joint_records import LANES, SCORE, THEN_A, THEN_P, THEN_V, A, P, V
 from twind.estimation.joint_stamps import stamp_variance
-from twind.estimation.singer import transition
 
 AHEAD_NS = 50_000_000  # over which predictions are judged
 EARLY = 5  # judgements of a new track that come sooner, since all lanes begin with the same wrong guess of the motion
 ENOUGH = 1_000_000  # judgements: more are not counted
 TOO_FAR_NS = 500_000_000  # beyond it a prediction says nothing about a model
 KEPT = 0.95  # of the sum at each judgement: the last second counts
-WOBBLE_S = 0.4
 MOST_WOBBLE = 400.0  # variances of a position
 GUARD = 2.5  # sigmas that a shown position may be from the sample it has just used
 ALONE = 4.0  # times the variance that one residual is allowed where samples are noisy: lag has another like it before
@@ -48,23 +48,23 @@ def due(track: Any, t: int) -> bool:
 def anchor(track: Any, ledger: Any, z: float, t: int) -> None:
     """Remember the lanes as they are: the next judgement is about what they predict from here."""
     x, then = track.x, ledger.x
-    for k in range(LANES):
-        then[THEN_P + k], then[THEN_V + k], then[THEN_A + k] = x[P + k], x[V + k], x[A + k]
+    store(then, THEN_P, load(x, P))
+    store(then, THEN_V, load(x, V))
+    store(then, THEN_A, load(x, A))
     track.then_ns, ledger.then_z = t, z
 
 
 @kernel
-def judge(row: Any, track: Any, ledger: Any, z: float, t: int) -> None:
+def judge(row: Any, track: Any, ledger: Any, pace: Any, z: float, t: int) -> None:
     """Compare each lane's prediction with the sample, and choose."""
     x = ledger.x
     dt = t - track.then_ns
     if dt <= TOO_FAR_NS:
         T = dt * 1e-9
-        f1 = transition(T, row.alpha)[0]
+        f1 = drift_by(pace, T, row.alpha)
         kept = min(KEPT, track.judged / (track.judged + 2.0))
-        for k in range(LANES):
-            e = z - (x[THEN_P + k] + T * x[THEN_V + k] + f1 * x[THEN_A + k])
-            x[SCORE + k] = kept * x[SCORE + k] + e * e
+        e = z - (load(x, THEN_P) + T * load(x, THEN_V) + f1 * load(x, THEN_A))
+        store(x, SCORE, kept * load(x, SCORE) + e * e)
         best = track.best
         least = BETTER * x[SCORE + best]
         for k in range(LANES):
@@ -83,7 +83,7 @@ def reconsider(row: Any, track: Any) -> None:
 
 
 @inlined
-def guard(row: Any, track: Any, z: float, T: float) -> None:
+def guard(row: Any, track: Any, pace: Any, z: float) -> None:
     """Show the best lane, or the next faster one that agrees with the sample just used.
 
     How far they may be apart is what the best lane's residuals differ from one sample to the next, or what the learnt jitter
@@ -98,7 +98,7 @@ def guard(row: Any, track: Any, z: float, T: float) -> None:
     allowed = GUARD * GUARD * max(row.r + late, track.wobble)
     if track.wobble > row.r and not (residual * before > 0.0 and before * before > 0.25 * allowed):
         allowed *= ALONE
-    track.wobble += T / (WOBBLE_S + T) * (min(0.5 * change * change, MOST_WOBBLE * row.r) - track.wobble)
+    track.wobble += pace.wobble * (min(0.5 * change * change, MOST_WOBBLE * row.r) - track.wobble)
     most = min(max(shown, track.shown) + CLIMB, LANES - 1)
     while shown < most and residual * residual > allowed:
         shown += 1

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from twind.estimation.compile import kernel
+from twind.estimation.compile import inlined, kernel
+from twind.estimation.joint_choice import due
 from twind.estimation.joint_frozen import begins_to_repeat, repeats, resume, stopped_together, watch_first_repeat
+from twind.estimation.joint_lanes import predict_lanes
 from twind.estimation.joint_order import EPOCH, LATE, keep, place, place_late, replay
-from twind.estimation.joint_records import BLOCK, FARTHEST_NS, RESTART_NS
+from twind.estimation.joint_pace import pace_by
+from twind.estimation.joint_records import BLOCK, FARTHEST_NS
 from twind.estimation.joint_stamps import watch_stamps
-from twind.estimation.joint_track import ACCEPTED, DONE, RESET, gate_sample, summarise, update, watch
-from twind.estimation.prefetch import prefetch
+from twind.estimation.joint_track import ACCEPTED, DONE, RESET, gate_sample, step_of, summarise, update, watch
+from twind.estimation.prefetch import prefetch, prefetch_lines
 from twind.estimation.singer import transition
 from twind.model.time import NO_STAMP
 
@@ -21,6 +24,20 @@ if TYPE_CHECKING:
 
 NO_VERDICT = 255
 """Marks entries of a verdict column that no joint was asked about."""
+
+
+_ASKS, _ASKS_LOG2, _LINES = 4, 2, 3
+"""How often is asked for the rows of one joint of the next message, and for how many lines each time: all of `TRACK`."""
+
+
+@inlined
+def _ask_on(tracks: Any, rows: Any, begin: int, asked: int, asks: int) -> int:
+    """Ask for the next lines of the joints that the next message is about; return how often was asked."""
+    if asked < asks:
+        joint = rows[begin + (asked >> _ASKS_LOG2)]
+        if joint >= 0:
+            prefetch_lines(tracks, joint, (asked & (_ASKS - 1)) * _LINES, _LINES)
+    return asked + 1
 
 
 @kernel
@@ -34,6 +51,7 @@ def ingest_joints(
     bases: NDArray[Any],
     ledger_bases: NDArray[Any],
     tasks: NDArray[Any],
+    paces: NDArray[Any],
     layout_start: NDArray[np.int64],
     layout_rows: NDArray[np.int64],
     layout: NDArray[np.int32],
@@ -62,10 +80,15 @@ def ingest_joints(
         return False
     if 0 < rates.shape[0] < end:
         return False
-    model = transition(0.0, 0.0)
-    model_T, model_alpha = 0.0, 0.0
+    pace = paces[0]
+    spare = tasks[tasks.shape[0] - 1]  # for samples out of order, which are used at once
     for m in range(layout.shape[0]):
         soon = soon_size = later = later_size = 0  # rows to fetch ahead: of the next message, and of the one after it
+        if m + 6 < layout.shape[0]:
+            if 0 <= layout[m + 6] < layout_start.shape[0]:
+                prefetch_lines(layout_start, layout[m + 6], 0, 1)
+            if 0 <= layout[m + 4] < layout_start.shape[0] - 1:
+                prefetch_lines(layout_rows, layout_start[layout[m + 4]], 0, 2)
         if m + 2 < layout.shape[0]:
             if layout[m + 1] != layout[m] and 0 <= layout[m + 1] < layout_start.shape[0] - 1:
                 soon = layout_start[layout[m + 1]]
@@ -79,9 +102,11 @@ def ingest_joints(
         t = t_ns[m]
         sigma = min(sigma_t[m], 1e3) if sigma_t[m] > 0.0 else 0.0
         same, abrupt, newest = True, False, 0
-        for first in range(offset[m], offset[m + 1], tasks.shape[0]):
+        for first in range(offset[m], offset[m + 1], tasks.shape[0] - 1):
             n = 0
-            for k in range(first, min(first + tasks.shape[0], offset[m + 1])):
+            ask_from = soon + first - offset[m]
+            asks = _ASKS * max(min(soon_size - first + offset[m], tasks.shape[0] - 1), 0)
+            for k in range(first, min(first + tasks.shape[0] - 1, offset[m + 1])):
                 nis[k] = math.nan
                 verdict[k] = NO_VERDICT
                 entry = k - offset[m]
@@ -89,12 +114,10 @@ def ingest_joints(
                     joint = layout_rows[later + entry]
                     if joint >= 0:
                         prefetch(arrivals, joint)
-                if entry < soon_size:
-                    joint = layout_rows[soon + entry]
-                    if joint >= 0:
-                        prefetch(tracks, joint)
-                        prefetch(shown, joint)
-                        prefetch(rings[arrivals[joint].samples & (rings.shape[0] - 1)], joint)
+                ahead = layout_rows[soon + entry] if entry < soon_size else -1
+                if ahead >= 0:
+                    prefetch(shown, ahead)
+                    prefetch(rings[arrivals[ahead].samples & (rings.shape[0] - 1)], ahead)
                 index = layout_rows[begin + entry] if entry < size else -1
                 if index < 0:
                     continue
@@ -112,11 +135,13 @@ def ingest_joints(
                     continue
                 row = kinds[arrival.kind]
                 track = tracks[index]
+                if row.velocity_var > 0.0 or due(track, t):
+                    prefetch_lines(ledgers, index, 0, 5)
                 rate = rates[k] if rates.shape[0] > 0 else math.nan
                 sample = (t, z, rate, sigma)
                 if todo == LATE:
                     verdict[k], nis[k] = replay(
-                        row, arrival, tracks, ledgers, index, rings, bases, ledger_bases, sample, number, gate
+                        row, arrival, tracks, ledgers, index, rings, bases, ledger_bases, pace, spare, sample, number, gate
                     )
                     arrival.resets = max(arrival.resets, track.resets)
                     summarise(row, track, shown[index])
@@ -135,53 +160,58 @@ def ingest_joints(
                 task.index, task.entry, task.z, task.rate = index, k, z, rate
                 n += 1
             newest += n
+            asked = 0
             for i in range(n):
                 task = tasks[i]
+                asked = _ask_on(tracks, layout_rows, ask_from, asked, asks)
                 track = tracks[task.index]
                 row = kinds[arrivals[task.index].kind]
-                T = 0.0
-                back = False
-                if track.t_ns != NO_STAMP:
-                    dt = t - track.t_ns
-                    back = dt < 0
-                    if 0 <= dt <= RESTART_NS:
-                        T = dt * 1e-9
-                        if model_T != T or row.alpha != model_alpha:  # the joints of one robot mostly share both
-                            model_T, model_alpha = T, row.alpha
-                            model = transition(T, row.alpha)
-                k = task.entry
-                verdict[k], nis[k], task.z, task.p, task.known = gate_sample(
-                    row, track, ledgers[task.index], model, T, t, task.z, sigma, gate
-                )
+                T = step_of(track, t)
+                pace_by(pace, T, row.alpha)
+                predict_lanes(row, track, pace, task.x)
                 task.T = T
+            for i in range(n):
+                task = tasks[i]
+                asked = _ask_on(tracks, layout_rows, ask_from, asked, asks)
+                index, k = task.index, task.entry
+                track = tracks[index]
+                row = kinds[arrivals[index].kind]
+                back = track.t_ns != NO_STAMP and t < track.t_ns
+                verdict[k], nis[k], task.z, task.p, task.known = gate_sample(
+                    row, track, ledgers[index], task.x, t, task.z, sigma, gate
+                )
                 if back:
                     track.resets += 1
                     verdict[k] = RESET
             for i in range(n):
                 task = tasks[i]
+                asked = _ask_on(tracks, layout_rows, ask_from, asked, asks)
                 if task.known >= 0.0:
-                    index, T = task.index, task.T
+                    index = task.index
                     row = kinds[arrivals[index].kind]
-                    if model_T != T or row.alpha != model_alpha:
-                        model_T, model_alpha = T, row.alpha
-                        model = transition(T, row.alpha)
-                    if update(row, tracks[index], ledgers[index], model, T, t, task.z, task.p, task.known, sigma):
+                    if update(row, tracks[index], ledgers[index], task.x, t, task.z, task.p, task.known, sigma):
                         verdict[task.entry] = RESET
                         task.known = DONE
             for i in range(n):
                 task = tasks[i]
+                asked = _ask_on(tracks, layout_rows, ask_from, asked, asks)
                 if task.known >= 0.0:
                     index = task.index
-                    watch_stamps(kinds[arrivals[index].kind], tracks[index], task.z, task.T, task.known, sigma)
+                    row = kinds[arrivals[index].kind]
+                    pace_by(pace, task.T, row.alpha)
+                    watch_stamps(row, tracks[index], pace, task.z, task.known, sigma)
             for i in range(n):
                 task = tasks[i]
                 index = task.index
                 arrival, track = arrivals[index], tracks[index]
                 row = kinds[arrival.kind]
                 if task.known >= 0.0:
-                    watch(row, track, ledgers[index], task.T, t, task.z, task.rate)
+                    pace_by(pace, task.T, row.alpha)
+                    watch(row, track, ledgers[index], pace, t, task.z, task.rate)
                 arrival.resets = max(arrival.resets, track.resets)
                 summarise(row, track, shown[index])
+            while asked < asks:  # where the next message is about more joints than this one
+                asked = _ask_on(tracks, layout_rows, ask_from, asked, asks)
         if newest > 0:
             if same and not abrupt:
                 abrupt = stopped_together(arrivals, ledgers, layout_rows[begin : begin + size])

@@ -87,7 +87,7 @@ def keep(arrival: Any, slot: Any, sample: tuple[int, float, float, float], numbe
 @kernel
 def replay(
     row: Any, arrival: Any, tracks: Any, ledgers: Any, index: int, rings: Any, bases: Any, ledger_bases: Any,
-    sample: Any, number: int, gate: float,
+    pace: Any, task: Any, sample: Any, number: int, gate: float,
 ) -> tuple[int, float]:  # fmt: skip
     """Insert a late sample and use everything since its block began once more; return its verdict and nis."""
     mask = rings.shape[0] - 1
@@ -105,7 +105,7 @@ def replay(
         if k & (BLOCK - 1) == 0 and k > begin:
             base = (k // BLOCK) & (bases.shape[0] - 1)
             bases[base, index], ledger_bases[base, index] = track, ledger
-        outcome = advance(row, track, ledger, rings[k & mask, index], gate)
+        outcome = advance(row, track, ledger, pace, task, rings[k & mask, index], gate)
         if k == number:
             verdict, nis = outcome
     return verdict, nis

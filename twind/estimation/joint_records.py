@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CACHE_LINE = 64  # bytes
+_HUGE_PAGE = 1 << 21  # bytes
+_HUGE = 1 << 22  # bytes of an array from which NumPy asks for huge pages
 
 LANES = 8
 """Models per joint. Lane 0 smooths most, the last follows fastest; a vector register holds all of one quantity."""
@@ -82,7 +84,7 @@ TRACK = np.dtype(
         # whether it stands still; see joint_rest
         ("last_z", "f8"), ("fast", "f8"), ("slow", "f8"), ("noise", "f8"), ("calm_ns", "i8"),
         # the jitter of its stamps; see joint_stamps
-        ("before_ns", "i8"), ("before_z", "f8"), ("stamp_var", "f8"), ("stamp_seen", "f8"),
+        ("before", "f8"), ("before_z", "f8"), ("stamp_var", "f8"), ("stamp_seen", "f8"),
         ("resets", "i8"),
         ("judged", "i4"),  # how often the lanes' predictions were
         ("best", "u2"), ("shown", "u2"),  # lanes
@@ -97,14 +99,16 @@ LEDGER = np.dtype(
     [
         ("x", "f8", (4 * LANES,)),  # of the lanes: see SCORE, THEN_P, ... above
         ("then_z", "f8"),  # see joint_choice
+        # the velocity channel; see joint_channels
+        ("channel", "i4"),
+        ("dithers", "i4"),  # what tells a frozen source; see joint_frozen
+        ("travel", "f8"), ("travel_s", "f8"), ("way", "f8"), ("way_s", "f8"),
+        ("first_rate", "f8"), ("last_rate", "f8"),  # up to here what most judgements need
+        ("trust", "f8"), ("rate_var", "f8"),
         # recovery; see joint_track
         ("rival_t", "i8"), ("rival_p", "f8"), ("rival_v", "f8"),  # newest of the rejected samples that agree with each other
         ("reset_delta", "f8"),
-        # the velocity channel; see joint_channels
-        ("travel", "f8"), ("travel_s", "f8"), ("way", "f8"), ("way_s", "f8"),
-        ("first_rate", "f8"), ("last_rate", "f8"), ("trust", "f8"), ("rate_var", "f8"), ("channel", "i4"),
-        # what tells a frozen source; see joint_frozen
-        ("dithers", "i4"), ("braking", "f8"), ("hardest", "f8"),
+        ("braking", "f8"), ("hardest", "f8"),  # see joint_frozen
     ],
     align=True,
 )  # fmt: skip
@@ -115,10 +119,22 @@ TASK = np.dtype(
         ("index", "u4"), ("entry", "u4"),  # which joint, and which value of the batch; unsigned, as no index is negative
         ("z", "f8"), ("rate", "f8"), ("T", "f8"), ("p", "f8"), ("known", "f8"),
         ("padding", "f8", (2,)),  # to whole cache lines
+        ("x", "f8", (9 * LANES,)),  # the lanes as they are predicted: see P, V, ... above
     ],
     align=True,
 )  # fmt: skip
 """One sample on its way through the stages of a kernel."""
+
+PACE = np.dtype(
+    [
+        ("T", "f8"), ("alpha", "f8"), ("model", "f8", (9,)),
+        ("fast", "f8"), ("slow", "f8"), ("wobble", "f8"), ("stamps", "f8"),  # weights of a sample in means over time
+        ("before", "f8"), ("weight", "f8"), ("noise", "f8"), ("bow", "f8"),  # of a chord over two steps: joint_stamps
+        ("then_T", "f8"), ("then_alpha", "f8"), ("then_f1", "f8"),
+    ],
+    align=True,
+)  # fmt: skip
+"""What depends on the time between samples alone: `joint_pace`."""
 
 SHOWN = np.dtype(
     [
@@ -137,8 +153,13 @@ SAMPLE = np.dtype([("t_ns", "i8"), ("z", "f8"), ("rate", "f8"), ("sigma", "f8")]
 
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype[np.void]) -> NDArray[np.void]:
-    """Allocate zeroed records that begin on a cache line, so that vectors do not straddle two."""
+    """Allocate zeroed records that begin on a cache line, so that vectors do not straddle two.
+
+    Many of them begin on a huge page, and are as large as NumPy wants before it asks the system for such pages: with small
+    ones a processor looks up more pages than it remembers, one for almost every row that a batch names.
+    """
     size = math.prod(shape) * dtype.itemsize
-    memory = np.zeros(size + _CACHE_LINE, np.uint8)
-    begin = -memory.ctypes.data % _CACHE_LINE
+    border, room = (_HUGE_PAGE, max(size, _HUGE)) if size >= _HUGE_PAGE // 2 else (_CACHE_LINE, size)
+    memory = np.zeros(room + border, np.uint8)
+    begin = -memory.ctypes.data % border
     return memory[begin : begin + size].view(dtype).reshape(shape)

@@ -13,7 +13,6 @@ from typing import Any
 
 from twind.estimation.compile import inlined, kernel
 
-FAST_S, SLOW_S = 0.05, 0.4  # time constants of the two means
 CALM_NS = 300_000_000  # how long they must agree
 SPARSE_S = 0.22  # samples farther apart say nothing about rest
 LOUDEST = 9.0  # variances of a position: more than that is motion
@@ -34,17 +33,16 @@ def start_rest(track: Any, z: float, t: int) -> None:
 
 
 @inlined
-def watch_rest(row: Any, track: Any, z: float, t: int, T: float) -> None:
-    """Note one accepted sample, `T` after the last [s]."""
+def watch_rest(row: Any, track: Any, pace: Any, z: float, t: int) -> None:
+    """Note one accepted sample, by the pace of its step."""
     d = z - track.last_z
     track.last_z = z
-    if T > SPARSE_S:
+    if pace.T > SPARSE_S:
         start_rest(track, z, t)
         return
     noise = min(track.noise, 2.0 * row.r)
-    w = T / (FAST_S + T)
-    track.fast += w * (z - track.fast)
-    w = T / (SLOW_S + T)
+    track.fast += pace.fast * (z - track.fast)
+    w = pace.slow
     away = abs(z - track.slow)
     track.slow += w * (z - track.slow)
     change = min(0.5 * d * d, LOUDEST * row.r) - track.noise

@@ -10,21 +10,21 @@ from __future__ import annotations
 from typing import Any
 
 from twind.estimation.compile import inlined, kernel
+from twind.estimation.joint_pace import chord_by
 from twind.estimation.joint_records import AA, A, V
 
 LEAST = 0.01  # times the configured variance
 MOST = 900.0  # times the configured variance: 30 in sigma
 TYPICAL = 25.0  # times the configured variance: what is looked for
 PRIOR = 20.0  # telling samples that the configured variance counts for
-MEMORY_S = 2.0
 CAP = 9.0  # times the variance that the gate grants: beyond it a sample tells of something else
 SPARSE_S = 0.1  # samples farther apart say nothing about their stamps
 
 
 @kernel
-def start_stamps(track: Any, z: float, t: int) -> None:
+def start_stamps(track: Any, z: float) -> None:
     """There is no chord yet; what was found about stamps stays."""
-    track.before_ns = t
+    track.before = 0.0
     track.before_z = z
 
 
@@ -35,27 +35,25 @@ def stamp_variance(row: Any, track: Any) -> float:
 
 
 @inlined
-def watch_stamps(row: Any, track: Any, z: float, T: float, known: float, sigma: float) -> None:
-    """Note one accepted sample, `T` after the last [s], before that one is forgotten; `known` is the variance so far."""
-    before = (track.t_ns - track.before_ns) * 1e-9
-    span = before + T
-    if before > 0.0 and span < SPARSE_S and row.most_stamp_var > row.stamp_var:
-        w = before / span
+def watch_stamps(row: Any, track: Any, pace: Any, z: float, known: float, sigma: float) -> None:
+    """Note one accepted sample, by the pace of its step, before the last is forgotten; `known` is the variance so far."""
+    before = track.before
+    if before > 0.0 and before + pace.T < SPARSE_S and row.most_stamp_var > row.stamp_var:
+        chord_by(pace, before)
+        w, g, bow = pace.weight, pace.noise, pace.bow
         k = track.best
         v = track.x[V + k]
-        half = 0.5 * before * T
-        e = track.last_z - track.before_z - w * (z - track.before_z) + half * track.x[A + k]
-        g = 1.0 + w * w + (1.0 - w) * (1.0 - w)
+        e = track.last_z - track.before_z - w * (z - track.before_z) + bow * track.x[A + k]
         speed = g * v * v
-        rest = g * (row.r + v * v * sigma * sigma) + half * half * track.x[AA + k]
+        rest = g * (row.r + v * v * sigma * sigma) + bow * bow * track.x[AA + k]
         found = e * e - rest - speed * known
         sought = max(TYPICAL * row.stamp_var, known)
         inverse = 1.0 / (speed * sought + rest)
         share = speed * sought * inverse
         if e * e <= CAP * (rest + speed * row.gate_stamp_var):
             track.stamp_seen += share * share * share
-            rate = max(1.0 / (PRIOR + track.stamp_seen), T / (MEMORY_S + T))
+            rate = max(1.0 / (PRIOR + track.stamp_seen), pace.stamps)
             # share cubed times what was found over speed, which may be 0
             track.stamp_var = known + rate * (share * share * (sought * inverse) * found)
-    track.before_ns = track.t_ns
+    track.before = pace.T
     track.before_z = track.last_z

@@ -8,11 +8,11 @@ from typing import Any
 from twind.estimation.compile import inlined, kernel
 from twind.estimation.joint_channels import USED, audit, blame, integrate, rate_variance, start_channel
 from twind.estimation.joint_choice import due, guard, judge, reconsider, start_choice
-from twind.estimation.joint_lanes import density, foresee, nearest, start_lanes, update_lanes, update_rates
+from twind.estimation.joint_lanes import density, nearest, predict_lanes, start_lanes, update_lanes, update_rates
+from twind.estimation.joint_pace import pace_by
 from twind.estimation.joint_records import AA, LANES, PA, PP, PV, RESTART_NS, VA, VV, A, P, V
 from twind.estimation.joint_rest import RESTLESS, start_rest, watch_rest
 from twind.estimation.joint_stamps import stamp_variance, start_stamps, watch_stamps
-from twind.estimation.singer import transition
 from twind.model.estimates import Verdict
 from twind.model.time import NO_STAMP
 
@@ -23,7 +23,7 @@ SURE = 1.5  # times the configured variance: less jitter may be chance
 CAUTION = 2.0
 """How many times learnt jitter beyond the configured one counts in the models. One would be theory; over simulated machines of
 all speeds and real pendulums two predicts best, and all from 1 to 9 almost as well."""
-UNJUDGED, ROUGH = 2, 0.25
+UNJUDGED, ROUGH = 2, 0.25  # judgements before which stamps may be bad, and the share of the gate's variance they are given
 RATE_GATE = 9.0  # variances: one that lags in fast motion is let go by, and may help again
 WIDEST = LANES - 1  # the lane whose gate decides
 
@@ -40,7 +40,7 @@ def start(row: Any, track: Any, ledger: Any, z: float, v: float, t: int) -> None
     track.rivals = 0
     start_lanes(row, track, z, v)
     start_choice(row, track, ledger, z, t)
-    start_stamps(track, z, t)
+    start_stamps(track, z)
     start_rest(track, z, t)
     start_channel(ledger)
 
@@ -81,10 +81,18 @@ def _challenge(row: Any, track: Any, ledger: Any, z: float, t: int) -> bool:
 
 
 @inlined
+def step_of(track: Any, t: int) -> float:
+    """Return the time since the last sample [s]; 0 where a new track begins."""
+    if track.t_ns == NO_STAMP or not 0 <= t - track.t_ns <= RESTART_NS:
+        return 0.0
+    return float((t - track.t_ns) * 1e-9)
+
+
+@inlined
 def gate_sample(
-    row: Any, track: Any, ledger: Any, model: tuple[float, ...], T: float, t: int, z: float, sigma: float, gate: float
+    row: Any, track: Any, ledger: Any, ahead: Any, t: int, z: float, sigma: float, gate: float
 ) -> tuple[int, float, float, float, float]:
-    """Predict one joint by `T` [s] and compare the sample with that.
+    """Compare a sample with what the lanes were predicted to be.
 
     Returns:
         The verdict, the normalised innovation squared, the position in the state's own turn, the predicted one, and the
@@ -95,7 +103,7 @@ def gate_sample(
         track.stamp_var = row.stamp_var
         start(row, track, ledger, z, 0.0, t)
         return ACCEPTED, math.nan, z, z, DONE
-    p, v, pp, vv = foresee(row, track, WIDEST, model, T)
+    p, v, pp, vv = ahead[P + WIDEST], ahead[V + WIDEST], ahead[PP + WIDEST], ahead[VV + WIDEST]
     old = t < track.t_ns or t - track.t_ns > RESTART_NS  # the first sample of an epoch
     if old or not pp <= WORST_RATIO * row.r:
         z = nearest(z, track.x[P + WIDEST], row.modulus)
@@ -111,30 +119,20 @@ def gate_sample(
             _restart(row, track, ledger, z, ledger.rival_v, t, p)
             return RESET, y * y / s, z, p, DONE
         return GATED, y * y / s, z, p, DONE
-    p, v, pp, vv = foresee(row, track, track.best, model, T)
-    innovation = z - p
-    nis = innovation * innovation / (pp + row.r + (v * v + vv) * (known + sigma * sigma))
+    k = track.best
+    v = ahead[V + k]
+    innovation = z - ahead[P + k]
+    nis = innovation * innovation / (ahead[PP + k] + row.r + (v * v + ahead[VV + k]) * (known + sigma * sigma))
     return ACCEPTED, nis, z, p, known
 
 
 @inlined
-def update(
-    row: Any,
-    track: Any,
-    ledger: Any,
-    model: tuple[float, ...],
-    T: float,
-    t: int,
-    z: float,
-    p: float,
-    known: float,
-    sigma: float,
-) -> bool:
+def update(row: Any, track: Any, ledger: Any, ahead: Any, t: int, z: float, p: float, known: float, sigma: float) -> bool:
     """Update every lane with a sample that was predicted as `p`; say whether it began a new track instead."""
     stamp_var = min(known, row.stamp_var) + CAUTION * max(known - SURE * row.stamp_var, 0.0) + sigma * sigma
     if track.judged < UNJUDGED:
         stamp_var = max(stamp_var, ROUGH * row.gate_stamp_var)
-    update_lanes(row, track, model, T, z, stamp_var)
+    update_lanes(row, track, ahead, z, stamp_var)
     if not abs(track.x[V + WIDEST]) <= row.top_speed:  # a wrapped joint seen whole turns apart would spin ever faster
         _restart(row, track, ledger, z, 0.0, t, p)
         return True
@@ -142,42 +140,41 @@ def update(
 
 
 @inlined
-def watch(row: Any, track: Any, ledger: Any, T: float, t: int, z: float, rate: float) -> None:
+def watch(row: Any, track: Any, ledger: Any, pace: Any, t: int, z: float, rate: float) -> None:
     """Learn from a sample that was just used, beyond the jitter of stamps: the velocity channel, the best model, rest."""
     track.t_ns = t
     track.rivals = 0
     if row.velocity_var > 0.0:
-        integrate(ledger, rate, T)
+        integrate(ledger, rate, pace.T)
         off = rate - track.x[V + WIDEST]
         variance = rate_variance(row, ledger)
         if ledger.channel == USED and off * off <= RATE_GATE * (track.x[VV + WIDEST] + variance):  # not of NaN
             update_rates(track, rate, variance)
     if due(track, t):
         audit(row, ledger, z - ledger.then_z, (t - track.then_ns) * 1e-9)
-        judge(row, track, ledger, z, t)
+        judge(row, track, ledger, pace, z, t)
     was_still = track.still
-    watch_rest(row, track, z, t, T)
+    watch_rest(row, track, pace, z, t)
     if was_still > 0 and track.still == 0:
         if was_still > RESTLESS:
             ledger.dithers = 1
         reconsider(row, track)
-    guard(row, track, z, T)
+    guard(row, track, pace, z)
 
 
 @kernel
-def advance(row: Any, track: Any, ledger: Any, sample: Any, gate: float) -> tuple[int, float]:
+def advance(row: Any, track: Any, ledger: Any, pace: Any, task: Any, sample: Any, gate: float) -> tuple[int, float]:
     """Use one recorded sample, all stages in turn; return its verdict and normalised innovation squared."""
     t, sigma = sample.t_ns, sample.sigma
-    T = 0.0
-    if track.t_ns != NO_STAMP and 0 <= t - track.t_ns <= RESTART_NS:
-        T = (t - track.t_ns) * 1e-9
-    model = transition(T, row.alpha)
-    verdict, nis, z, p, known = gate_sample(row, track, ledger, model, T, t, sample.z, sigma, gate)
+    pace_by(pace, step_of(track, t), row.alpha)
+    ahead = task.x
+    predict_lanes(row, track, pace, ahead)
+    verdict, nis, z, p, known = gate_sample(row, track, ledger, ahead, t, sample.z, sigma, gate)
     if known >= 0.0:
-        if update(row, track, ledger, model, T, t, z, p, known, sigma):
+        if update(row, track, ledger, ahead, t, z, p, known, sigma):
             return RESET, nis
-        watch_stamps(row, track, z, T, known, sigma)
-        watch(row, track, ledger, T, t, z, sample.rate)
+        watch_stamps(row, track, pace, z, known, sigma)
+        watch(row, track, ledger, pace, t, z, sample.rate)
     return verdict, nis
 
 

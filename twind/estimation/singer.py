@@ -17,19 +17,22 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from math import factorial
+from typing import Any
 
 import numpy as np
 
 from twind.estimation.compile import inlined, kernel
+from twind.estimation.eight import load, part
 
-_TERMS = 18
-_SHORT_TERMS = 8
-_SERIES_BELOW = 0.5  # alpha T; 18 terms are exact to float64 there
-_SHORT_BELOW = 0.02  # alpha T; 8 terms are exact to float64 there
+_TERMS, _SERIES_BELOW = 18, 0.5
+"""Terms of the series, and the alpha T below which so many are exact to float64."""
+
+_STEPS_OF_TERMS = ((0.004, 6), (0.06, 10), (0.2, 13))
+"""Below which alpha T fewer terms are: the first one left out is (2 x)^n / (n + 1)! of the first of all, or less."""
 
 
 def _series() -> np.ndarray:
-    """Tabulate (8, terms) coefficients in alpha T of f1/T^2, f2/T, then Q11, Q12, Q13, Q22, Q23, Q33 over q T^(powers)."""
+    """Tabulate coefficients in alpha T, eight by eight: f1/T^2, f2/T, then Q11, Q12, Q13, Q22, Q23, Q33 over q T^(powers)."""
 
     def term(order: int, k: int) -> Fraction:
         return Fraction((-1) ** k, factorial(k + order))
@@ -42,45 +45,52 @@ def _series() -> np.ndarray:
                 for n in range(_TERMS)
             ]
         )
-    return np.array([[float(value) for value in row] for row in table])
+    return np.array([[float(value) for value in row] for row in table]).T.reshape(-1)
 
 
 _COEFFICIENTS = _series()
 
 
 @inlined
-def _polynomials(x: float, terms: int) -> tuple[float, float, float, float, float, float, float, float]:
-    """Evaluate all rows of the table by Horner's rule, side by side: none waits for another."""
-    c, last = _COEFFICIENTS, terms - 1
-    a0, a1, a2, a3 = c[0, last], c[1, last], c[2, last], c[3, last]
-    a4, a5, a6, a7 = c[4, last], c[5, last], c[6, last], c[7, last]
+def _terms(x: float) -> int:
+    """Return how many terms are exact to float64."""
+    for below, terms in _STEPS_OF_TERMS:
+        if x < below:
+            return int(terms)
+    return _TERMS
+
+
+@inlined
+def _polynomials(x: float) -> Any:
+    """Evaluate all eight by Horner's rule, side by side."""
+    last = _terms(x) - 1
+    value = load(_COEFFICIENTS, 8 * last)
     for n in range(last - 1, -1, -1):
-        a0, a1, a2, a3 = a0 * x + c[0, n], a1 * x + c[1, n], a2 * x + c[2, n], a3 * x + c[3, n]
-        a4, a5, a6, a7 = a4 * x + c[4, n], a5 * x + c[5, n], a6 * x + c[6, n], a7 * x + c[7, n]
-    return a0, a1, a2, a3, a4, a5, a6, a7
+        value = value * x + load(_COEFFICIENTS, 8 * n)
+    return value
 
 
 @kernel
 def singer(T: float, alpha: float) -> tuple[float, float, float, float, float, float, float, float, float]:
     """Compute (F13, F23, F33, Q11, Q12, Q13, Q22, Q23, Q33) for `T >= 0` [s] and `alpha >= 0` [1/s], with q = 1."""
     x = alpha * T
-    decay = math.exp(-x)
     if x < _SERIES_BELOW:
-        terms = _SHORT_TERMS if x < _SHORT_BELOW else _TERMS
-        f1, f2, q11, q12, q13, q22, q23, q33 = _polynomials(x, terms)
+        c = _polynomials(x)
         T2 = T * T
         T3 = T2 * T
+        f2 = T * part(c, 1)
         return (
-            T2 * f1,
-            T * f2,
-            decay,
-            T2 * T3 * q11,
-            T2 * T2 * q12,
-            T3 * q13,
-            T3 * q22,
-            T2 * q23,
-            T * q33,
+            T2 * part(c, 0),
+            f2,
+            1.0 - alpha * f2,
+            T2 * T3 * part(c, 2),
+            T2 * T2 * part(c, 3),
+            T3 * part(c, 4),
+            T3 * part(c, 5),
+            T2 * part(c, 6),
+            T * part(c, 7),
         )
+    decay = math.exp(-x)
     decay2 = decay * decay
     a2 = alpha * alpha
     a3 = a2 * alpha
@@ -103,3 +113,18 @@ def transition(T: float, alpha: float) -> tuple[float, float, float, float, floa
     if alpha == math.inf:
         return 0.0, 0.0, 0.0, T * T * T / 3.0, 0.5 * T * T, 0.0, T, 0.0, 0.0
     return singer(T, alpha)
+
+
+@kernel
+def drift(T: float, alpha: float) -> float:
+    """Compute F13 alone: how far an acceleration of 1 carries in `T >= 0` [s]."""
+    if alpha == math.inf:
+        return 0.0
+    x = alpha * T
+    if x < _SERIES_BELOW:
+        last = _terms(x) - 1
+        f1 = _COEFFICIENTS[8 * last]
+        for n in range(last - 1, -1, -1):
+            f1 = f1 * x + _COEFFICIENTS[8 * n]
+        return float(T * T * f1)
+    return (math.exp(-x) - 1.0 + x) / (alpha * alpha)
