@@ -6,7 +6,6 @@ Every filter is one joint of a bank, so a recording is read once. `python accura
 from __future__ import annotations
 
 import argparse
-import math
 from typing import Any
 
 import numpy as np

@@ -83,7 +83,15 @@ def record(machine: Machine, feed: Feed, *, seed: int, seconds: float) -> Record
 
 
 def _between_stops(
-    rng: np.random.Generator, seconds: float, *, speed: float, least: float, most: float, pause: float, low: float, high: float,
+    rng: np.random.Generator,
+    seconds: float,
+    *,
+    speed: float,
+    least: float,
+    most: float,
+    pause: float,
+    low: float,
+    high: float,
     shape: Callable[[Floats], Floats],
 ) -> Floats:
     """Move between stops by a shape from 0 to 1, each as long as its way takes at `speed`, which is its mean over the way."""
@@ -114,11 +122,22 @@ def _jerk_limited(u: Floats) -> Floats:
     """A trapezoid whose corners are rounded over a tenth of the way in time."""
     grid = np.linspace(0.0, 1.0, 1001)
     wide = 0.05
-    smooth = np.mean([_trapezoid(np.clip((grid * (1 + 2 * wide) - wide + d), 0.0, 1.0)) for d in np.linspace(-wide, wide, 41)], axis=0)
+    smooth = np.mean(
+        [_trapezoid(np.clip((grid * (1 + 2 * wide) - wide + d), 0.0, 1.0)) for d in np.linspace(-wide, wide, 41)], axis=0
+    )
     return np.interp(u, grid, (smooth - smooth[0]) / (smooth[-1] - smooth[0]))
 
 
-def _moves(shape: Callable[[Floats], Floats], *, speed: float, least: float, most: float, pause: float, low: float = -2.0, high: float = 2.0) -> Motion:
+def _moves(
+    shape: Callable[[Floats], Floats],
+    *,
+    speed: float,
+    least: float,
+    most: float,
+    pause: float,
+    low: float = -2.0,
+    high: float = 2.0,
+) -> Motion:
     return lambda rng, seconds: _between_stops(
         rng, seconds, speed=speed, least=least, most=most, pause=pause, low=low, high=high, shape=shape
     )

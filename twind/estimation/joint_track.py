@@ -23,7 +23,6 @@ SURE = 1.5  # times the configured variance: less jitter may be chance
 CAUTION = 2.0
 """How many times learnt jitter beyond the configured one counts in the models. One would be theory; over simulated machines of
 all speeds and real pendulums two predicts best, and all from 1 to 9 almost as well."""
-UNJUDGED, ROUGH = 2, 0.25  # judgements before which stamps may be bad, and the share of the gate's variance they are given
 RATE_GATE = 9.0  # variances: one that lags in fast motion is let go by, and may help again
 WIDEST = LANES - 1  # the lane whose gate decides
 
@@ -70,7 +69,7 @@ def _challenge(row: Any, track: Any, ledger: Any, z: float, t: int) -> bool:
         if agrees:
             track.rivals += 1
             won = bool(track.rivals >= RIVALS)
-            if won:  # stamps may be bad, and what they make of two samples that lie close together is no speed
+            if won and dt * dt < row.gate_stamp_var:  # stamps may be bad: what two make that lie close together is no speed
                 known = row.prior_vv * dt * dt
                 v *= known / (known + 2.0 * (row.r + v * v * row.gate_stamp_var))
             ledger.rival_t, ledger.rival_p, ledger.rival_v = t, z, v
@@ -130,8 +129,6 @@ def gate_sample(
 def update(row: Any, track: Any, ledger: Any, ahead: Any, t: int, z: float, p: float, known: float, sigma: float) -> bool:
     """Update every lane with a sample that was predicted as `p`; say whether it began a new track instead."""
     stamp_var = min(known, row.stamp_var) + CAUTION * max(known - SURE * row.stamp_var, 0.0) + sigma * sigma
-    if track.judged < UNJUDGED:
-        stamp_var = max(stamp_var, ROUGH * row.gate_stamp_var)
     update_lanes(row, track, ahead, z, stamp_var)
     if not abs(track.x[V + WIDEST]) <= row.top_speed:  # a wrapped joint seen whole turns apart would spin ever faster
         _restart(row, track, ledger, z, 0.0, t, p)

@@ -10,7 +10,6 @@ import numpy as np
 from twind.estimation.chi_square import chi_square_quantile
 from twind.estimation.joint_kernels import ingest_joints, predict_joints
 from twind.estimation.joint_records import (
-    LANE_STEP,
     ARRIVAL,
     BLOCK,
     LANES,
@@ -38,9 +37,9 @@ _TOP_SPEED = 100.0  # rad/s or m/s that no joint exceeds, unless its declared li
 _OVERSPEED = 1.25  # times its declared limit that a joint may be shown to move
 _TOP_ACCELERATION = 2000.0  # rad/s^2 or m/s^2 that mutually consistent samples may show
 _SLOW = 5.0  # rad/s or m/s: a declared velocity limit below it suggests a smoother model at first
-_FIRST_LANE, _FIRST_SLOW_LANE = LANES - 4, LANES - 5
+_FIRST_LANE, _FIRST_SLOW_LANE = LANES - 3, LANES - 5
 _SIDE_BY_SIDE = 16  # joints of a message that a kernel works on at a time
-_BAD_STAMPS = 30.0  # times their sigma that stamps may be off before samples are refused, where models adapt
+_BAD_STAMPS = 10.0  # times their sigma that stamps may be off before samples are refused, where models adapt
 
 
 Model = Literal["singer", "ca", "cv"]
@@ -139,7 +138,7 @@ class JointBank:
         limit = np.asarray(velocity_limit, np.float64)
         declared = np.isfinite(limit) & (limit > 0.0)
         slow = declared & (limit < _SLOW)
-        selected["q_top"] = np.where(adaptive, np.square(jerk_noise) * np.where(slow, 1.0, LANE_STEP), 0.0)
+        selected["q_top"] = np.where(adaptive, np.square(jerk_noise), 0.0)
         selected["alpha"] = {"singer": 1.0 / np.asarray(tau_s, np.float64), "ca": 0.0, "cv": math.inf}[model]
         selected["stamp_var"] = np.square(stamp_std_s)
         selected["least_stamp_var"] = selected["stamp_var"] * np.where(adaptive, LEAST, 1.0)
