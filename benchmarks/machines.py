@@ -1,4 +1,4 @@
-"""Motions of joints that nobody tuned for, as position over time, and what an encoder, a device's stamps and a network make of them."""
+"""Motions of joints that nobody tuned for, and what an encoder, a device's stamps and a network make of them."""
 
 from __future__ import annotations
 
@@ -236,6 +236,7 @@ MACHINES = {
 
 FEEDS = (
     Feed(50, 1e-3, 1e-3), Feed(100, 1e-4, 0.0), Feed(100, 1e-4, 3e-3), Feed(250, 1e-4, 0.3e-3), Feed(250, 1e-3, 1e-3),
-    Feed(250, 1e-4, 0.3e-3, 3e-3), Feed(500, 1e-5, 0.0), Feed(500, 1e-4, 3e-3), Feed(1000, 1e-5, 0.1e-3), Feed(1000, 1e-4, 1e-3),
+    Feed(250, 1e-4, 0.3e-3, 3e-3), Feed(500, 1e-5, 0.0), Feed(500, 1e-4, 3e-3), Feed(1000, 1e-5, 0.1e-3),
+    Feed(1000, 1e-4, 1e-3),
 )  # fmt: skip
 """Rates from 50 Hz to 1 kHz, coarse and fine encoders, good and bad stamps."""
