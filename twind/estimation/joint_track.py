@@ -67,13 +67,9 @@ def _challenge(row: Any, track: Any, ledger: Any, z: float, t: int) -> bool:
         if agrees and track.rivals > 1:
             agrees = abs(v - ledger.rival_v) * dt <= row.top_acceleration * dt * dt + 4.0 * noise
         if agrees:
-            track.rivals += 1
-            won = bool(track.rivals >= RIVALS)
-            if won and dt * dt < row.gate_stamp_var:  # stamps may be bad: what two make that lie close together is no speed
-                known = row.prior_vv * dt * dt
-                v *= known / (known + 2.0 * (row.r + v * v * row.gate_stamp_var))
             ledger.rival_t, ledger.rival_p, ledger.rival_v = t, z, v
-            return won
+            track.rivals += 1
+            return bool(track.rivals >= RIVALS)
     ledger.rival_t, ledger.rival_p, ledger.rival_v = t, z, 0.0
     track.rivals = 1
     return False
