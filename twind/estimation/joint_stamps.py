@@ -13,7 +13,7 @@ from twind.estimation.compile import inlined, kernel
 from twind.estimation.joint_pace import chord_by
 from twind.estimation.joint_records import AA, A, V
 
-LEAST = 0.01  # times the configured variance
+LEAST = 1.0  # times the configured variance: below it, a light pendulum whose stamps jitter was refused
 MOST = 900.0  # times the configured variance: 30 in sigma
 TYPICAL = 25.0  # times the configured variance: what is looked for
 PRIOR = 20.0  # telling samples that the configured variance counts for
