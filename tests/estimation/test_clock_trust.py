@@ -70,9 +70,9 @@ def test_a_free_running_clock_that_starts_near_zero_is_mapped_within_half_a_mill
     assert not clock.bank.trusted[0]
 
 
-@pytest.mark.parametrize(("rate_hz", "seeds"), [(5, 20), (1000, 5)])
+@pytest.mark.parametrize(("rate_hz", "seeds"), [(5, 100), (1000, 5)])
 @pytest.mark.parametrize("skew", [50e-6, -50e-6])
-def test_nine_in_ten_are_also_at_a_low_rate_and_where_late_messages_hold_up_the_rest(
+def test_nearly_all_are_also_at_a_low_rate_and_where_late_messages_hold_up_the_rest(
     clocks: Any, start_ns: int, rate_hz: int, seeds: int, skew: float
 ) -> None:
     good = 0
@@ -81,7 +81,18 @@ def test_nine_in_ten_are_also_at_a_low_rate_and_where_late_messages_hold_up_the_
         mapped, _, _ = clocks().map(device, receive)
         error = (mapped - true - 3 * MS)[30 * rate_hz :]
         good += bool(np.sqrt((error.astype(float) ** 2).mean()) < 0.5 * MS)
-    assert good >= 0.9 * seeds
+    assert good >= 0.98 * seeds
+
+
+def test_a_clock_that_was_doubted_on_a_hint_is_trusted_again_within_a_minute(clocks: Any, start_ns: int) -> None:
+    doubted = 0
+    for seed in range(60):
+        _, device, receive = stream(start_ns, np.random.default_rng(seed), "wifi", rate_hz=5, seconds=90)
+        clock = clocks()
+        mapped, _, _ = clock.map(device, receive)
+        doubted += not np.array_equal(mapped, device)
+        assert clock.bank.trusted[0]
+    assert 0 < doubted < 4
 
 
 def test_a_free_running_clock_is_not_trusted_while_its_offset_passes_through_zero(clocks: Any, start_ns: int) -> None:
@@ -144,7 +155,7 @@ def test_a_device_that_is_synchronised_later_is_trusted_again(clocks: Any, start
 def test_too_few_slices_tell_no_drift() -> None:
     slices, x, y = np.full(BUCKETS, -1), np.zeros(BUCKETS), np.zeros(BUCKETS)
     slices[:8], x[:8], y[:8] = range(8), np.arange(8) * 1e9, np.arange(8) * 1e6
-    assert not any(drifts(slices, x, y, 7, 1e-2, young) for young in (False, True))
+    assert not any(drifts(slices, x, y, 7, 1e-2, enough) for enough in (np.inf, 5.0))
 
 
 @settings(derandomize=True, max_examples=200, deadline=None)
@@ -159,8 +170,8 @@ def test_the_line_found_is_the_highest_below_all_delays(points: list[tuple[float
     middle = x[:count].mean()
 
     def height(skew: float) -> float:
-        return support(slices, x, y, count - 1, skew, middle)
+        return support(slices, x, y, count - 1, BUCKETS, skew, middle)
 
-    found = best_skew(slices, x, y, count - 1, middle, -bound, bound)
+    found = best_skew(slices, x, y, count - 1, BUCKETS, middle, -bound, bound)
     assert abs(found) <= bound
     assert height(found) >= max(height(skew) for skew in np.linspace(-bound, bound, 401)) - 1e-3

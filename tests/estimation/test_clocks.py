@@ -57,6 +57,35 @@ def test_a_free_running_clock_is_mapped_within_half_a_millisecond_behind_wifi(
     assert not clock.bank.trusted[0]
 
 
+@pytest.mark.parametrize(("rate_hz", "seeds"), [(5, 60), (20, 20), (200, 4), (1000, 3)])
+@pytest.mark.parametrize("in_order", [True, False])
+def test_that_holds_with_a_margin_whatever_the_rate_and_the_order_of_delivery(
+    clocks: Any, start_ns: int, *, rate_hz: int, seeds: int, in_order: bool
+) -> None:
+    for seed in range(seeds):
+        true = steady(start_ns, rate_hz * 60, rate_hz=rate_hz)
+        device = start_ns + ((true - start_ns) * (1.0 + 50e-6)).astype(np.int64) + HOUR
+        receive = true + wifi(np.random.default_rng(seed), true.size)
+        receive = np.maximum.accumulate(receive) if in_order else receive
+        order = np.argsort(receive, kind="stable")
+        mapped, _, _ = clocks().map(device[order], receive[order])
+        error = (mapped - true[order] - 3 * MS)[rate_hz * 30 :]
+        assert np.sqrt((error.astype(float) ** 2).mean()) < 0.35 * MS
+
+
+@pytest.mark.parametrize("change_ns", [2 * MS, -2 * MS, 20 * MS])
+def test_older_delays_do_not_count_where_a_changed_route_speaks_against_them(
+    clocks: Any, start_ns: int, change_ns: int
+) -> None:
+    true = steady(start_ns, 2000, rate_hz=10)
+    rng = np.random.default_rng(27)
+    delay = 30 * MS + rng.exponential(MS, true.size).astype(np.int64) + np.where(np.arange(true.size) < 1000, 0, change_ns)
+    mapped, _, _ = clocks().map(true + HOUR, true + delay)
+    error = mapped - true - 30 * MS
+    assert np.abs(error[300:1000]).max() < 0.3 * MS
+    assert np.abs(error[1450:] - change_ns).max() < 0.5 * MS
+
+
 def test_skew_stays_within_its_bound(clocks: Any, start_ns: int) -> None:
     true = steady(start_ns, 6000)
     clock = clocks({"max_skew": 1e-4})

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twind.estimation.clock_lines import BUCKETS, COARSEST, YOUNG, YOUNG_FROM, best_skew, drifts, extent, keep, merge, support
+from twind.estimation.clock_fit import settle
+from twind.estimation.clock_lines import BUCKETS, CLEAR, COARSEST, HINT, YOUNG, YOUNG_FROM, drifts, extent, keep, merge
 from twind.estimation.compile import kernel
 from twind.model.estimates import Verdict
 from twind.model.time import NO_STAMP
@@ -33,6 +34,7 @@ STREAM_ROW = np.dtype(
         ("mean", "f8"),  # mean delay above the line, or mean interval [ns]
         ("last_ns", "i8"),  # arrival of the newest message
         ("slice", "i8"),  # number of the open slice
+        ("since", "i8"),  # number of the one in which the epoch began
         ("drifted", "i8"),  # slice in which delays were last seen to drift; NEVER before
         ("rivals", "i8"),  # stamps in a row that contradict the epoch but agree with each other
         ("rival_ns", "i8"), ("rival_delay", "i8"), ("rival_since", "i8"), ("rival_back", "i8"),
@@ -65,6 +67,7 @@ SCRATCH_ROW = np.dtype([("slices", "i8", (BUCKETS,)), ("x", "f8", (BUCKETS,)), (
 
 LONG = 8  # slices in one of the long window, which sees slow drifts
 NEVER = -(2**62)
+HINT_COUNTS = 96  # slices for which a hint of a drift counts: by then there is clear evidence, or none
 RIVALS = 3  # contradicting stamps in a row that make a step
 PAUSE_NS = 1_000_000_000  # how long they must last when time did not go backwards, or a flushed backlog would count
 HOLD_NS = 250_000_000  # while messages of the epoch still come, others are garbage among them, however many agree
@@ -105,7 +108,7 @@ def _begin(row: Any, device: int, receive: int, slice_ns: int, trust_ns: int) ->
     row.best_slice[:] = -1
     row.long_slice[:] = -1
     row.drifted = NEVER
-    row.slice = receive // slice_ns
+    row.slice = row.since = receive // slice_ns
     _keep(row, 0.0, 0.0)
     row.trusted = 1 if 0 <= row.delay_ns <= trust_ns and trust_ns > 0 else 0
     if row.two_way == 1 and row.two_way_at == NO_STAMP:
@@ -132,20 +135,32 @@ def _is_young(row: Any) -> bool:
 
 @kernel
 def _judge_drift(row: Any, max_skew: float, scratch: Any) -> None:
-    """Note whether delays drift, over the window or over the long one."""
+    """Note whether delays drift, over the window or over the long one.
+
+    A young clock is doubted on a hint once, when its first window is nearly full and has few gaps, and not for long.
+    """
     bound = DRIFT_SKEW * max_skew
-    young = _is_young(row)
-    if drifts(row.best_slice, row.best_x, row.best_y, row.slice, bound, young) or drifts(
-        row.long_slice, row.long_x, row.long_y, row.slice // LONG, bound, False
-    ):
+    if drifts(row.long_slice, row.long_x, row.long_y, row.slice // LONG, bound, math.inf):
         row.drifted = row.slice
         return
+    young = _is_young(row)
+    if drifts(row.best_slice, row.best_x, row.best_y, row.slice, bound, CLEAR if young else math.inf):
+        row.drifted = row.slice
+        return
+    if not young:
+        return
+    count, _, _, _ = extent(row.best_slice, row.best_x, row.slice, BUCKETS)
+    hint = BUCKETS - 4 <= row.slice - row.since < BUCKETS - 1 and count >= 3 * BUCKETS // 4
+    if hint and drifts(row.best_slice, row.best_x, row.best_y, row.slice, bound, HINT):
+        row.drifted = max(row.drifted, row.slice - BUCKETS * LONG + HINT_COUNTS)
     group = 2
-    while young and group <= COARSEST:
+    while group <= COARSEST:
         merge(row.best_slice, row.best_x, row.best_y, row.slice, group, scratch.slices, scratch.x, scratch.y)
-        if drifts(scratch.slices, scratch.x, scratch.y, row.slice // group, bound, True):
+        if drifts(scratch.slices, scratch.x, scratch.y, row.slice // group, bound, CLEAR):
             row.drifted = row.slice
             return
+        if hint and drifts(scratch.slices, scratch.x, scratch.y, row.slice // group, bound, HINT):
+            row.drifted = max(row.drifted, row.slice - BUCKETS * LONG + HINT_COUNTS)
         group += 1
 
 
@@ -181,22 +196,18 @@ def _runs_free(row: Any) -> bool:
 
 @kernel
 def _fit(row: Any, device: int, window_ns: int, max_skew: float, future_ns: int) -> None:
-    """Fit the line to the kept delays: of all slopes within the bound, the one that lies highest at their middle.
+    """Fit the line to the kept delays.
 
     A rise by more than `future_ns` is no fit but a backlog that flows, or a step, which `_is_step` judges.
     """
-    count, first, middle, last = extent(row.best_slice, row.best_x, row.slice)
-    if count == 0:
-        return
     bound, shortest = max_skew, 0.25 * window_ns
     if row.by_number:
         bound, shortest = LEARNED_ERROR if row.nominal == 0.0 else PERIOD_ERROR, 0.0625 * window_ns
-    skew = row.skew
-    if last - first >= shortest:  # else too short to tell skew from queueing
-        skew = best_skew(row.best_slice, row.best_x, row.best_y, row.slice, middle, -bound, bound)
+    known, line, skew = settle(row, bound, shortest, row.by_number == 0)
+    if not known:
+        return
     x = float(device - row.ref_ns)
     before = row.line + row.skew * x
-    line = support(row.best_slice, row.best_x, row.best_y, row.slice, skew, middle) - skew * middle
     shift = line + skew * x - before
     if shift <= future_ns:
         row.line, row.skew = line, skew

@@ -31,9 +31,10 @@ FEWEST = 12  # slices that a drift is judged from: below it, chance orders them 
 SURE_SIGMAS = 4.5  # of Kendall's statistic: enough alone
 LIKELY_SIGMAS = 3.5  # enough together with the likelihood
 LIKELY_LOG_RATIO = 25.0
-YOUNG_SIGMAS, YOUNG_LOG_RATIO = 2.2, 9.0  # the same of a young clock: nothing speaks for it yet, and it is judged but once
+YOUNG_DRIFT_NS = 600_000.0  # of a young clock, for which nothing speaks yet
 YOUNG_FROM, YOUNG = 24, 128  # slices from when and until when a clock is judged as a young one
-COARSEST = 4  # slices taken together, where most are held up by one late message
+CLEAR, HINT = 12.0, 5.0  # evidence against a young clock: at any look, and once, when its first window is nearly full
+COARSEST = 2  # slices taken together, where most are held up by one late message
 
 
 @kernel
@@ -46,28 +47,28 @@ def keep(slices: Ints, xs: Floats, ys: Floats, number: int, x: float, y: float) 
 
 
 @kernel
-def support(slices: Ints, xs: Floats, ys: Floats, newest: int, skew: float, middle: float) -> float:
+def support(slices: Ints, xs: Floats, ys: Floats, newest: int, size: int, skew: float, middle: float) -> float:
     """Height at `middle` of the highest line of this slope that lies below every kept delay."""
     height = math.inf
     for slot in range(BUCKETS):
-        if slices[slot] > newest - BUCKETS and slices[slot] >= 0:
+        if slices[slot] > newest - size and slices[slot] >= 0:
             height = min(height, ys[slot] - skew * (xs[slot] - middle))
     return height
 
 
 @kernel
-def extent(slices: Ints, xs: Floats, newest: int) -> tuple[int, float, float, float]:
+def extent(slices: Ints, xs: Floats, newest: int, size: int) -> tuple[int, float, float, float]:
     """Return how many slices are kept, and the first, mean and last device stamp of theirs."""
     first, last, total, count = math.inf, -math.inf, 0.0, 0
     for slot in range(BUCKETS):
-        if slices[slot] > newest - BUCKETS and slices[slot] >= 0:
+        if slices[slot] > newest - size and slices[slot] >= 0:
             x = xs[slot]
             first, last, total, count = min(first, x), max(last, x), total + x, count + 1
     return count, first, total / max(count, 1), last
 
 
 @kernel
-def best_skew(slices: Ints, xs: Floats, ys: Floats, newest: int, middle: float, low: float, high: float) -> float:
+def best_skew(slices: Ints, xs: Floats, ys: Floats, newest: int, size: int, middle: float, low: float, high: float) -> float:
     """Return the slope within bounds whose line lies highest at `middle`.
 
     It is that of the edge of the lower convex hull that passes there: found by turning a line until it rests on one point on
@@ -78,7 +79,7 @@ def best_skew(slices: Ints, xs: Floats, ys: Floats, newest: int, middle: float, 
     for _ in range(60):
         left, right, left_slot, right_slot = math.inf, math.inf, -1, -1
         for slot in range(BUCKETS):
-            if slices[slot] > newest - BUCKETS and slices[slot] >= 0:
+            if slices[slot] > newest - size and slices[slot] >= 0:
                 height = ys[slot] - skew * (xs[slot] - middle)
                 if xs[slot] <= middle:
                     if height < left:
@@ -137,24 +138,30 @@ def merge(slices: Ints, xs: Floats, ys: Floats, newest: int, group: int, to_slic
 
 
 @kernel
-def drifts(slices: Ints, xs: Floats, ys: Floats, newest: int, max_skew: float, young: bool) -> bool:  # noqa: FBT001  (a kernel)
+def drifts(slices: Ints, xs: Floats, ys: Floats, newest: int, max_skew: float, enough: float) -> bool:
     """Say whether the smallest delays drift as those of a free-running clock do: steadily, all along, and beyond chance.
 
     Three conditions. Beyond chance: by Kendall's test alone, or by it and by the likelihood ratio of the best line against a
     level one; queueing above a sharp floor is near exponential, for which the best line is the likeliest and the ratio is the
-    quotient of the mean distances. Where the floor is soft, the distances spread less than exponential ones, and the ratio
-    counts less. Enough: `DRIFT_NS` over the window. Steady: delays lie about as close to the line as
+    quotient of the mean distances. Enough: `DRIFT_NS` over the window. Steady: delays lie about as close to the line as
     to each other, and the line touches the first, the middle and the last third of the window. A changed route or a backlog
     moves delays in steps or bends them, and fails that.
+
+    Of a young clock less will do: where `enough` is finite, the logarithms of what both tests say, added up, need only exceed
+    it. Where the floor is soft, distances spread less than exponential ones, and the ratio says less by the square of that.
     """
+    young = math.isfinite(enough)
     sigmas = trend(slices, ys, newest)
-    if abs(sigmas) < (YOUNG_SIGMAS if young else LIKELY_SIGMAS):
+    if abs(sigmas) < LIKELY_SIGMAS and not young:
         return False
-    count, first, middle, last = extent(slices, xs, newest)
-    skew = best_skew(slices, xs, ys, newest, middle, -max_skew, max_skew)
-    if abs(skew) * (last - first) < DRIFT_NS or skew * sigmas < 0.0:
+    count, first, middle, last = extent(slices, xs, newest, BUCKETS)
+    if count < FEWEST:
         return False
-    level, height = support(slices, xs, ys, newest, 0.0, middle), support(slices, xs, ys, newest, skew, middle)
+    skew = best_skew(slices, xs, ys, newest, BUCKETS, middle, -max_skew, max_skew)
+    if abs(skew) * (last - first) < (YOUNG_DRIFT_NS if young else DRIFT_NS) or skew * sigmas < 0.0:
+        return False
+    level = support(slices, xs, ys, newest, BUCKETS, 0.0, middle)
+    height = support(slices, xs, ys, newest, BUCKETS, skew, middle)
     mean, total, square, before = 0.0, 0.0, 0.0, math.nan
     early, amid, late = math.inf, math.inf, math.inf
     for number in range(max(newest - BUCKETS + 1, 0), newest + 1):
@@ -177,6 +184,7 @@ def drifts(slices: Ints, xs: Floats, ys: Floats, newest: int, max_skew: float, y
     if noise > 3.0 * total / (count - 1) + 0.1 * DRIFT_NS or max(early, amid, late) > 0.5 * noise + 0.1 * DRIFT_NS:
         return False
     ratio = count * math.log((mean - level) / noise)
-    if young and ratio * min(square / (noise * noise) - 1.0, 1.0) >= YOUNG_LOG_RATIO:
+    spread = min(square / (noise * noise) - 1.0, 1.0)
+    if young and ratio * spread * spread + 0.5 * sigmas * sigmas >= enough:
         return True
     return bool(abs(sigmas) >= SURE_SIGMAS or (abs(sigmas) >= LIKELY_SIGMAS and ratio >= LIKELY_LOG_RATIO))

@@ -46,11 +46,12 @@ SETTINGS = np.dtype(
         ("alpha", "f8"),  # 1 / tau; 0: constant acceleration; inf: constant velocity
         ("r", "f8"),  # variance of a measured position
         ("stamp_var", "f8"),  # variance of device stamps [s^2]
-        ("most_stamp_var", "f8"),  # what it may be learnt to be
+        ("least_stamp_var", "f8"), ("most_stamp_var", "f8"),  # what it may be learnt to be
         ("gate_stamp_var", "f8"),  # how bad stamps may be before their samples are refused [s^2]
         ("velocity_var", "f8"),  # variance of a measured velocity; 0 where the channel is not to be used
         ("modulus", "f8"),  # what one turn measures where positions wrap, 0 for others
         ("prior_vv", "f8"), ("prior_aa", "f8"),  # what is believed of a joint that was never seen
+        ("shown_speed", "f8"),  # the most that is shown: what its asset declares, and some more
         ("top_speed", "f8"), ("top_acceleration", "f8"),  # beyond what any joint does
         ("first_lane", "i8"),  # the model shown before any has proved itself
         ("q_same", "f8"), ("q_top", "f8"),  # spectral density of the lanes' jerk: `density`

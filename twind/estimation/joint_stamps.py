@@ -13,6 +13,7 @@ from twind.estimation.compile import inlined, kernel
 from twind.estimation.joint_pace import chord_by
 from twind.estimation.joint_records import AA, A, V
 
+LEAST = 1.0  # times the configured variance: below it, a light pendulum whose stamps jitter was refused
 MOST = 900.0  # times the configured variance: 30 in sigma
 TYPICAL = 25.0  # times the configured variance: what is looked for
 PRIOR = 20.0  # telling samples that the configured variance counts for
@@ -30,7 +31,7 @@ def start_stamps(track: Any, z: float) -> None:
 @inlined
 def stamp_variance(row: Any, track: Any) -> float:
     """Return the variance of the device's stamps as it is known now [s^2]."""
-    return float(min(max(track.stamp_var, row.stamp_var), row.most_stamp_var))
+    return float(min(max(track.stamp_var, row.least_stamp_var), row.most_stamp_var))
 
 
 @inlined

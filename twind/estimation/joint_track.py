@@ -95,6 +95,7 @@ def gate_sample(
         sample was refused.
     """
     if track.t_ns == NO_STAMP:
+        track.stamp_var = row.stamp_var
         start(row, track, ledger, z, 0.0, t)
         return ACCEPTED, math.nan, z, z, DONE
     p, v, pp, vv = ahead[P + WIDEST], ahead[V + WIDEST], ahead[PP + WIDEST], ahead[VV + WIDEST]
@@ -123,7 +124,7 @@ def gate_sample(
 @inlined
 def update(row: Any, track: Any, ledger: Any, ahead: Any, t: int, z: float, p: float, known: float, sigma: float) -> bool:
     """Update every lane with a sample that was predicted as `p`; say whether it began a new track instead."""
-    stamp_var = row.stamp_var + CAUTION * max(known - SURE * row.stamp_var, 0.0) + sigma * sigma
+    stamp_var = min(known, row.stamp_var) + CAUTION * max(known - SURE * row.stamp_var, 0.0) + sigma * sigma
     update_lanes(row, track, ahead, z, stamp_var)
     if not abs(track.x[V + WIDEST]) <= row.top_speed:  # a wrapped joint seen whole turns apart would spin ever faster
         _restart(row, track, ledger, z, 0.0, t, p)
@@ -181,3 +182,5 @@ def summarise(row: Any, track: Any, shown: Any) -> None:
     shown.q = density(row, k)
     if track.still > 0:
         shown.p, shown.v, shown.a = track.slow, 0.0, 0.0
+    elif abs(shown.v) > row.shown_speed:  # two bad stamps close together make any speed
+        shown.v, shown.a = math.copysign(row.shown_speed, shown.v), 0.0

@@ -23,7 +23,7 @@ from twind.estimation.joint_records import (
     TRACK,
     aligned,
 )
-from twind.estimation.joint_stamps import MOST
+from twind.estimation.joint_stamps import LEAST, MOST
 from twind.model.time import NO_STAMP
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _PRIOR_SPEED = 10.0  # rad/s or m/s, one sigma, where the asset declares no velocity limit
 _PRIOR_ACCELERATION = 300.0  # rad/s^2 or m/s^2, one sigma
 _TOP_SPEED = 100.0  # rad/s or m/s that no joint exceeds, unless its declared limit is more than half of it
+_OVERSPEED = 1.25  # times its declared limit that a joint may be shown to move
 _TOP_ACCELERATION = 2000.0  # rad/s^2 or m/s^2 that mutually consistent samples may show
 _SLOW = 5.0  # rad/s or m/s: a declared velocity limit below it suggests a smoother model at first
 _FIRST_LANE, _FIRST_SLOW_LANE = LANES - 3, LANES - 5
@@ -134,18 +135,21 @@ class JointBank:
         selected["r"] = np.square(position_std)
         adaptive = np.broadcast_to(np.asarray(adapt, np.bool_), selected.shape)
         selected["q_same"] = np.where(adaptive, 0.0, np.square(jerk_noise))
+        limit = np.asarray(velocity_limit, np.float64)
+        declared = np.isfinite(limit) & (limit > 0.0)
+        slow = declared & (limit < _SLOW)
         selected["q_top"] = np.where(adaptive, np.square(jerk_noise), 0.0)
         selected["alpha"] = {"singer": 1.0 / np.asarray(tau_s, np.float64), "ca": 0.0, "cv": math.inf}[model]
         selected["stamp_var"] = np.square(stamp_std_s)
+        selected["least_stamp_var"] = selected["stamp_var"] * np.where(adaptive, LEAST, 1.0)
         selected["most_stamp_var"] = selected["stamp_var"] * np.where(adaptive, MOST, 1.0)
         selected["gate_stamp_var"] = np.square(stamp_std_s) * np.where(adaptive, _BAD_STAMPS**2, 1.0)
         selected["velocity_var"] = np.nan_to_num(np.square(velocity_std))
         selected["modulus"] = modulus
-        limit = np.asarray(velocity_limit, np.float64)
-        declared = np.isfinite(limit) & (limit > 0.0)
         selected["prior_vv"] = np.square(np.where(declared, limit, _PRIOR_SPEED))
         selected["prior_aa"] = 0.0 if model == "cv" else _PRIOR_ACCELERATION**2
-        selected["first_lane"] = np.where(declared & (limit < _SLOW), _FIRST_SLOW_LANE, _FIRST_LANE)
+        selected["first_lane"] = np.where(slow, _FIRST_SLOW_LANE, _FIRST_LANE)
+        selected["shown_speed"] = np.where(declared, _OVERSPEED * limit, _TOP_SPEED)
         selected["top_speed"] = np.maximum(np.where(declared, 2.0 * limit, 0.0), _TOP_SPEED)
         selected["top_acceleration"] = _TOP_ACCELERATION
         self._shown["rest"][rows] = rest
