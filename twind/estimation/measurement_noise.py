@@ -26,7 +26,7 @@ from twind.estimation.quaternions import conjugate, logarithm, multiply, normali
 if TYPE_CHECKING:
     from twind.estimation.quaternions import Quaternion, Vector
 
-LEAST, MOST = 1.0 / 64.0, 1024.0  # of the factor on variances: 1/8 and 32 times the standard deviation
+LEAST, MOST = 1e-4, 1024.0  # of the factor on variances: 1/100 and 32 times the standard deviation
 YOUNG = 50.0  # third differences; fewer know the noise so little that what was concluded before is taken back
 SPAN = 3  # steps that a third difference is made of
 _GAP = 3.0  # usual intervals: a longer step begins a new span

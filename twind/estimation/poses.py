@@ -52,6 +52,7 @@ class PoseBank:
         self._states = np.zeros(n_bodies, STATE_ROW)
         self._states["t_ns"] = NO_STAMP
         self._states["q"][:, 0] = self._states["delta_q"][:, 0] = 1.0
+        self._states["varied"] = -1  # no pose yet
         # Untouched until a body's first samples, so bodies that send no poses cost address space but no memory.
         kept = -(-depth // STRIDE) + 1  # strides, such that `depth` samples stay when one is let go
         self._samples = np.zeros((n_bodies, kept * STRIDE), SAMPLE_ROW)
@@ -219,10 +220,17 @@ class PoseBank:
     def live_ns(self) -> NDArray[np.int64]:
         """(n_bodies,) stamp of the newest sample that tells where each body is [ns]: a pose, once there was one.
 
-        Velocities and inertial readings carry a body on from its last pose, but the error of that grows without bound.
+        Velocities and inertial readings carry a body on from its last pose, but the error of that grows without bound. Where
+        the source of the poses is frozen, when it froze.
         """
         states = self._states
-        return np.where(states["posed"] == 1, np.minimum(states["pose_ns"], states["t_ns"]), states["t_ns"])
+        posed_ns = np.minimum(np.where(states["frozen"] == 1, states["same_ns"], states["pose_ns"]), states["t_ns"])
+        return np.where(states["posed"] == 1, posed_ns, states["t_ns"])
+
+    @property
+    def frozen(self) -> NDArray[np.int32]:
+        """(n_bodies,) 1 where the poses repeat themselves although the body moves. A view: copy what you keep."""
+        return self._states["frozen"]
 
     @property
     def twist_off(self) -> NDArray[np.int64]:
