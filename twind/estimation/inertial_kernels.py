@@ -291,6 +291,6 @@ def use_inertial_sample(
         s.pose_ns = t
         s.rivals = s.refused = 0
     else:
-        watch_motion(s, t, (0.0, 0.0, 0.0) if kind == _IMU else a, (s.w[0], s.w[1], s.w[2]) if kind == _IMU else b)
+        watch_motion(s, t, (0.0, 0.0, 0.0) if kind == _IMU else a, b)  # with its bias, which poses that stand would change
         note_agreement(s)
     return _ACCEPTED, nis

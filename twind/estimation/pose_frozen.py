@@ -27,15 +27,16 @@ if TYPE_CHECKING:
 FROZEN_NS = 800_000_000
 VARIED = 30  # poses in a row that differed, before one that repeats means something ...
 AT_REST = 100  # ... and that show a source to be noisy at rest
-WHITE = 0.3  # share of third differences that must alternate as noise does
+ALTERNATES = 0.7  # share of third differences that point away from the one before: 0.9 of white noise
+WHITE = 0.3  # share of their variance that noise must explain
 STEP = 0.5  # sigmas of that noise: a coarser step is rounding, and rounded poses repeat at rest
 EXACT = 1e-12  # of a coordinate: what is less is the rounding of numbers themselves
 FORGET = 1.02  # by which the least step grows with each pose
 LEARNT = 20.0  # third differences before the noise is known
-BRAKING, TURNING = (20.0, 100.0)  # m/s^2 and rad/s^2: more than vehicles, drones and carried objects do
+BRAKING, TURNING = (12.0, 60.0)  # m/s^2 and rad/s^2: more than vehicles, drones and carried objects do
 LEAST_SPEED, LEAST_RATE = 0.05, 0.1  # m/s, rad/s: slower is not moving
 GRANTED = 4.0  # times the braking that a body showed when it had stopped in truth
-WHERE_IT_STOOD = 6.0  # sigmas of its noise between the poses before and after a standstill
+WHERE_IT_STOOD, STEPS = 6.0, 2.0  # sigmas of its noise, or of its last steps, between the poses before and after a standstill
 LONGEST_S = 0.5  # of a step that tells a speed
 AGREED = 10  # velocities that agreed with the poses in motion, before they are believed against them
 HELD_S = 0.1  # that one of them holds
@@ -53,7 +54,7 @@ def _unseen(s: Any, g: int) -> float:
 @kernel
 def _noisy(s: Any) -> bool:
     """Say whether its poses are noisy at full precision."""
-    if s.noise_seen < LEARNT or s.varied < VARIED or s.stands == 1:
+    if s.noise_seen < LEARNT or s.varied < VARIED or s.alternates < ALTERNATES or s.stands == 1:
         return False
     white = s.noise_product[0] / s.noise_kappa
     return bool(white > WHITE * s.noise_square[0] and s.least_step < STEP * math.sqrt(white * s.span_r[0, 2]))
@@ -105,10 +106,11 @@ def watch_pose(s: Any, t: int, p: Vector, q: Quaternion) -> bool:
     turn = logarithm(normalised(multiply(conjugate((s.last_q[0], s.last_q[1], s.last_q[2], s.last_q[3])), q)))
     thawed = s.frozen == 1
     if thawed:
-        moved = 0.0
+        moved = way = 0.0
         for i in range(3):
             moved += (p[i] - s.last_p[i]) ** 2
-        if math.sqrt(moved) < WHERE_IT_STOOD * 0.5 * _unseen(s, 0):
+            way += s.step[0, 1, i] ** 2
+        if math.sqrt(moved) < max(WHERE_IT_STOOD * 0.5 * _unseen(s, 0), STEPS * math.sqrt(way)):
             s.hardest = max(s.hardest, GRANTED * s.braking)
             s.stands = 1 if s.abrupt == 1 else s.stands
     T = (t - s.same_ns) * 1e-9

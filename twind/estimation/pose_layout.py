@@ -37,6 +37,7 @@ STATE_ROW = np.dtype(
         # Third differences of neighbouring poses, for position and for rotation; see `measurement_noise`.
         ("noise_factor", "f8", (2,)),  # variance measured over variance stated
         ("noise_square", "f8", (2,)), ("noise_product", "f8", (2,)), ("noise_kappa", "f8"), ("noise_seen", "f8"),
+        ("alternates", "f8"),  # share of third differences of positions that point away from the one before
         ("span", "i4"), ("span_paired", "i4"), ("span_T", "f8", (2,)), ("span_weight", "f4", (4,)), ("span_r", "f4", (2, 3)),
         ("span_ns", "i8"), ("span_p", "f8", (3,)), ("span_q", "f8", (4,)),
         ("span_step", "f4", (2, 2, 3)), ("span_e", "f4", (2, 3)),
