@@ -101,7 +101,7 @@ def test_a_pose_that_freezes_is_told_and_so_is_that_it_goes_on() -> None:
 
 
 def test_velocities_of_joints_are_counted_where_they_are_listened_to() -> None:
-    cell = Cell(EstimationSettings(joints=JointSettings(use_velocity=True)))
+    cell = Cell(joints={"use_velocity": True})
     for index in range(1500):
         s = index * 0.004
         cell.joints(START + index * 4 * MS, [math.sin(s), 0.0], velocity=[math.cos(s), 0.0])

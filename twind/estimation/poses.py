@@ -9,6 +9,7 @@ import numpy as np
 
 from twind.estimation.chi_square import chi_square_quantile
 from twind.estimation.inertial_kernels import INERTIAL_ROW
+from twind.estimation.measurement_noise import applied
 from twind.estimation.pose_layout import SAMPLE_ROW, SETTINGS_ROW, STATE_ROW
 from twind.estimation.pose_prediction import predict_poses
 from twind.estimation.pose_ring import STRIDE, ingest_samples
@@ -275,6 +276,17 @@ class PoseBank:
         """
         factor = np.where(self._states["noise_factor"] > 0.0, self._states["noise_factor"], 1.0)
         return np.sqrt(factor[:, 0]), np.sqrt(factor[:, 1])
+
+    def noise_scale(self, body: int) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Return by what the variances of a body's poses are multiplied: of position and rotation, as configured and as stated."""
+        first, second = (float(factor) or 1.0 for factor in self._states["noise_factor"][body])
+        return (applied(first, False), applied(first, True)), (applied(second, False), applied(second, True))  # noqa: FBT003
+
+    def speed_square(self, body: int) -> tuple[float, float]:
+        """Return the mean square, over the axes, of a body's velocity [m^2/s^2] and rate [rad^2/s^2], uncertainty included."""
+        state = self._states[body]
+        linear = np.square(state["v"]).mean() + state["vv"].mean()
+        return float(linear), float(np.square(state["w"]).mean() + np.diagonal(state["P"])[3:].mean())
 
     def warm_up(self) -> None:
         """Compile every kernel this bank uses, without touching its state."""
