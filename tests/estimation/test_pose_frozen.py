@@ -69,9 +69,7 @@ def test_a_source_that_thaws_is_believed_where_it_is(poses: Any, start_ns: int, 
 
 @pytest.mark.parametrize("quantum", [0.0, 1e-6, 1e-3])
 @pytest.mark.parametrize("rate_hz", [10, 30, 100])
-def test_a_body_without_noise_that_comes_to_rest_is_not_frozen(
-    poses: Any, start_ns: int, rate_hz: int, quantum: float
-) -> None:
+def test_a_body_without_noise_that_comes_to_rest_is_not_frozen(poses: Any, start_ns: int, rate_hz: int, quantum: float) -> None:
     body = poses()
     s = np.arange(20 * rate_hz) / rate_hz
     u = np.clip((s % 4.0) / 2.0, 0.0, 1.0)
@@ -120,7 +118,10 @@ def test_a_body_that_stops_dead_and_goes_on_from_there_is_mistaken_once(poses: A
 @pytest.mark.parametrize("channel", [Channel.TWIST_WORLD, Channel.IMU])
 @pytest.mark.parametrize("inertial", [False, True])
 def test_poses_that_stand_while_the_body_says_that_it_moves_are_frozen(
-    start_ns: int, poses: Any, channel: Channel, inertial: bool
+    start_ns: int,
+    poses: Any,
+    channel: Channel,
+    inertial: bool,  # noqa: FBT001
 ) -> None:
     """Rounded poses of a slow body look like rest: what else measures the body tells."""
 

@@ -3,9 +3,9 @@
     {"header": {"stamp": {"sec": 1700000000, "nanosec": 5000000}},
      "pose": {"position": {"x": 1, "y": 0, "z": 0}, "orientation": {"x": 0, "y": 0, "z": 0, "w": 1}}}
 
-With covariance, `pose` holds `pose` as above and `covariance`, 36 numbers, row-major, (x, y, z, rotation about x, y, z). A plain
-`Pose` has `position` and `orientation` at the top, and may have a `stamp` beside them; without one it is taken to be of when it
-arrived. The pose is in the stage's world frame, in metres. Stamps as in `joint_state`.
+With covariance, `pose` holds `pose` as above and `covariance`, 36 numbers, row-major, (x, y, z, rotation about x, y, z). A
+plain `Pose` has `position` and `orientation` at the top, and may have a `stamp` beside them; without one it is taken to be of
+when it arrived. The pose is in the stage's world frame, in metres. Stamps as in `joint_state`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,15 @@ from twind.estimation.compile import kernel
 from twind.estimation.imu_attitude import track_attitude
 from twind.estimation.pose_frozen import note_agreement, watch_motion, watch_pose
 from twind.estimation.pose_kernels import (
-    PRIOR_SPEED, RESTART_NS, RIVALS, challenge, note_interval, reset_track, start_track, states_position, states_rotation,
+    PRIOR_SPEED,
+    RESTART_NS,
+    RIVALS,
+    challenge,
+    note_interval,
+    reset_track,
+    start_track,
+    states_position,
+    states_rotation,
 )  # fmt: skip
 from twind.estimation.quaternions import conjugate, exponential, logarithm, multiply, normalised, rotate
 from twind.estimation.rotation_covariance import quadratic

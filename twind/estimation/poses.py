@@ -278,9 +278,9 @@ class PoseBank:
         return np.sqrt(factor[:, 0]), np.sqrt(factor[:, 1])
 
     def noise_scale(self, body: int) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Return by what the variances of a body's poses are multiplied: of position and rotation, as configured and as stated."""
+        """Return what the variances of a body's poses are multiplied with: of position and rotation, configured and stated."""
         first, second = (float(factor) or 1.0 for factor in self._states["noise_factor"][body])
-        return (applied(first, False), applied(first, True)), (applied(second, False), applied(second, True))  # noqa: FBT003
+        return (applied(first, False), applied(first, True)), (applied(second, False), applied(second, True))
 
     def speed_square(self, body: int) -> tuple[float, float]:
         """Return the mean square, over the axes, of a body's velocity [m^2/s^2] and rate [rad^2/s^2], uncertainty included."""
