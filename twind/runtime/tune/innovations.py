@@ -135,8 +135,8 @@ def _of_bodies(
             guess[sample], turn_guess[sample] = position[entity], orientation[entity]
             sigma[sample] = std[entity], turn_std[entity]
             speed[sample] = bank.speed_square(entity)
+        scale[sample] = bank.noise_scale(entity)
         trial.use_bodies(sample, sample + 1)
-        scale[sample] = bank.noise_scale(entity)  # after it, as the first poses are used with what they show themselves
     good = np.isfinite(sigma[:, 0]) & (bodies.verdict[:count] == Verdict.ACCEPTED) & np.isfinite(trial.body_nis[:count])
     found: dict[tuple[str, str | None], tuple[Innovations, ...]] = {}
     for entity in np.unique(bodies.entity[:count][good]).tolist():
