@@ -132,6 +132,21 @@ def test_a_joint_state_that_cannot_be_used_is_refused_for_its_reason(payload: by
     assert refusal(JOINTS, payload) is reason
 
 
+@pytest.mark.parametrize(
+    ("fields", "stamp"), [({}, NO_STAMP), ({"stamp": 1.5}, 1_500_000_000), ({"header": STAMP}, 1_700_000_000_123_456_789)]
+)
+def test_a_plain_pose_is_decoded_with_or_without_a_stamp(fields: dict[str, object], stamp: int) -> None:
+    sample = POSES.decode(json.dumps({"position": POINT, "orientation": TURN, **fields}).encode())
+    stamped = POSES.decode(pose({"position": POINT, "orientation": TURN}, header=STAMP))
+    assert (sample.position, sample.orientation) == (stamped.position, stamped.orientation)
+    assert sample.stamp_ns == stamp
+
+
+@pytest.mark.parametrize("message", [{}, {"position": POINT}, {"orientation": TURN}, {"pose": None}])
+def test_a_message_without_a_whole_pose_is_refused(message: dict[str, object]) -> None:
+    assert refusal(POSES, json.dumps(message).encode()) is Refusal.MISSING_FIELD
+
+
 def test_poses_with_and_without_covariance_are_decoded() -> None:
     plain = POSES.decode(pose({"position": POINT, "orientation": TURN}, header=STAMP))
     assert plain.position == (1.0, 2.5, -3.0)

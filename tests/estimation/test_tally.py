@@ -28,7 +28,7 @@ def test_samples_of_bodies_are_counted_by_their_channel() -> None:
     tally = Tally(2)
     channel = np.array([POSE, 2, POSE], np.uint8)
     tally.add(np.ones(3, np.int32), np.zeros(3, np.uint8), np.array([6.0, 1.0, 8.0]), channel=channel)
-    assert [int(tally.verdicts(index, ONE).sum()) for index in range(len(CHANNELS))] == [0, 2, 1, 0, 0, 0]
+    assert [int(tally.verdicts(index, ONE).sum()) for index in range(len(CHANNELS))] == [0, 2, 1, 0, 0, 0, 0]
     assert tally.innovations(POSE, ONE, recent=True).mean == 7.0
 
 

@@ -90,6 +90,28 @@ def test_freezing_and_moving_again_are_told_once_for_all_joints() -> None:
     assert _of(found, events.SourceMoving) == [events.SourceMoving(entity="arm", joints=2)]
 
 
+def test_a_pose_that_freezes_is_told_and_so_is_that_it_goes_on() -> None:
+    cell = Cell()
+    found: list[Any] = []
+    for index in range(450):
+        cell.pose(START + index * 20 * MS, math.sin(0.02 * (index if index < 200 else max(200, index - 100))))
+        found += cell.watch.new_events()
+    assert _of(found, events.SourceFrozen) == [events.SourceFrozen(entity="crate", joints=0)]
+    assert _of(found, events.SourceMoving) == [events.SourceMoving(entity="crate", joints=0)]
+
+
+def test_velocities_of_joints_are_counted_where_they_are_listened_to() -> None:
+    cell = Cell(joints={"use_velocity": True})
+    for index in range(1500):
+        s = index * 0.004
+        cell.joints(START + index * 4 * MS, [math.sin(s), 0.0], velocity=[math.cos(s), 0.0])
+    (joints,) = stream_figures(cell.estimators, 0, 10)
+    assert joints.channels["velocity"].samples == joints.channels["position"].samples == 3000
+    assert joints.channels["velocity"].verdicts["accepted"] > 1000
+    assert joints.channels["velocity"].nis_expected == 1
+    assert 0.0 <= joints.channels["velocity"].mean_nis < 2.0
+
+
 def test_streams_show_what_became_of_their_samples_and_an_honest_one_is_within_its_band_of_expectation() -> None:
     cell = Cell()
     rng = np.random.default_rng(1)

@@ -1,10 +1,11 @@
-"""`pose`: JSON in the shape of ROS `geometry_msgs/PoseStamped` or `PoseWithCovarianceStamped`.
+"""`pose`: JSON in the shape of ROS `geometry_msgs/PoseStamped`, `PoseWithCovarianceStamped` or plain `Pose`.
 
     {"header": {"stamp": {"sec": 1700000000, "nanosec": 5000000}},
      "pose": {"position": {"x": 1, "y": 0, "z": 0}, "orientation": {"x": 0, "y": 0, "z": 0, "w": 1}}}
 
-With covariance, `pose` holds `pose` as above and `covariance`, 36 numbers, row-major, (x, y, z, rotation about x, y, z). The
-pose is in the stage's world frame, in metres. Stamps as in `joint_state`.
+With covariance, `pose` holds `pose` as above and `covariance`, 36 numbers, row-major, (x, y, z, rotation about x, y, z). A
+plain `Pose` has `position` and `orientation` at the top, and may have a `stamp` beside them; without one it is taken to be of
+when it arrived. The pose is in the stage's world frame, in metres. Stamps as in `joint_state`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ class _EitherPose(msgspec.Struct, gc=False):
 
 
 class _PoseStamped(msgspec.Struct, gc=False):
-    pose: _EitherPose
+    pose: _EitherPose | None = None
+    position: Vector3 | None = None
+    orientation: Quaternion | None = None
     header: RosHeader | None = None
     stamp: AnyStamp = None
     timestamp: AnyStamp = None
@@ -57,13 +60,14 @@ class PoseCodec:
         except JSON_FAULTS as error:
             raise refusal_for(payload, error) from error
         outer = message.pose
-        position, orientation = outer.position, outer.orientation
-        if outer.pose is not None:
-            position, orientation = outer.pose.position, outer.pose.orientation
+        position, orientation, covariance = message.position, message.orientation, None
+        if outer is not None:
+            inner = outer if outer.pose is None else outer.pose
+            position, orientation, covariance = inner.position, inner.orientation, outer.covariance
         if position is None or orientation is None:
             raise RefusedInput(Refusal.MISSING_FIELD, "pose needs `position` and `orientation`")
         stamp = stamp_ns(message.header, message.stamp, message.timestamp)
-        return pose_sample(stamp, position, orientation, outer.covariance, sequence_of(message.header))
+        return pose_sample(stamp, position, orientation, covariance, sequence_of(message.header))
 
 
 def pose_sample(

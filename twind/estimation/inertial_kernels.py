@@ -13,9 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from twind.estimation import measurement_noise
 from twind.estimation.compile import kernel
 from twind.estimation.imu_attitude import track_attitude
-from twind.estimation.pose_kernels import PRIOR_SPEED, RESTART_NS, RIVALS, challenge, reset_track, start_track
+from twind.estimation.pose_frozen import note_agreement, watch_motion, watch_pose
+from twind.estimation.pose_kernels import (
+    PRIOR_SPEED,
+    RESTART_NS,
+    RIVALS,
+    challenge,
+    note_interval,
+    reset_track,
+    start_track,
+    states_position,
+    states_rotation,
+)  # fmt: skip
 from twind.estimation.quaternions import conjugate, exponential, logarithm, multiply, normalised, rotate
 from twind.estimation.rotation_covariance import quadratic
 from twind.model.estimates import Verdict
@@ -54,6 +66,18 @@ def _begin(s: Any, ine: Any, rp: Vector, rq: Vector) -> None:
         ine.P[i, i], ine.P[3 + i, 3 + i], ine.P[6 + i, 6 + i] = rp[i], PRIOR_SPEED * PRIOR_SPEED, rq[i]
         ine.P[9 + i, 9 + i], ine.P[12 + i, 12 + i] = GYRO_PRIOR, ACC_PRIOR
     _mirror(s, ine)
+
+
+@kernel
+def _take_back(P: NDArray[np.float64], group: int, ratio: float) -> None:
+    """Take back what P (15, 15) concluded from noise that turns out to be `ratio` times as large; see `measurement_noise`."""
+    root = math.sqrt(ratio)
+    for i in range(15):
+        rotational = 6 <= i < 12  # rotation and the bias of the gyroscope; else position, velocity, that of the accelerometer
+        if rotational == (group == 1):
+            for k in range(15):
+                P[i, k] *= root
+                P[k, i] *= root
 
 
 @kernel
@@ -182,7 +206,8 @@ def use_inertial_sample(
         for i in range(3):
             ine.acc[i], ine.gyro[i] = a[i], b[i]
         ine.imu_ns = t
-    fresh = s.posed == 1 and s.t_ns != NO_STAMP and t - s.t_ns <= RESTART_NS
+    thawed = kind == _POSE and watch_pose(s, t, a, z)
+    fresh = s.posed == 1 and s.t_ns != NO_STAMP and t - s.t_ns <= RESTART_NS and not thawed
     if not fresh:
         if kind != _POSE:
             tracked = kind == _IMU and s.posed == 0
@@ -192,6 +217,24 @@ def use_inertial_sample(
         _begin(s, ine, ra, rb)
         return _ACCEPTED, math.nan
 
+    since = (t - s.pose_ns) * 1e-9
+    young = s.noise_seen < measurement_noise.YOUNG
+    mean_p, mean_q = (ra[0] + ra[1] + ra[2]) / 3.0, (rb[0] + rb[1] + rb[2]) / 3.0
+    if kind == _POSE:
+        stated, turn_stated = states_position(c, ra), states_rotation(c, rb)
+        scale = measurement_noise.applied(s.noise_factor[0], stated)
+        turn_scale = measurement_noise.applied(s.noise_factor[1], turn_stated)
+        if young:  # also from what will be refused: who knows the noise too small refuses too much
+            before, turn_before = scale, turn_scale
+            measurement_noise.learn(s, t, a, z, mean_p, mean_q)
+            scale = measurement_noise.applied(s.noise_factor[0], stated)
+            turn_scale = measurement_noise.applied(s.noise_factor[1], turn_stated)
+            if scale > before:
+                _take_back(ine.P, 0, scale / before)
+            if turn_scale > turn_before:
+                _take_back(ine.P, 1, turn_scale / turn_before)
+        ra = (scale * ra[0], scale * ra[1], scale * ra[2])
+        rb = (turn_scale * rb[0], turn_scale * rb[1], turn_scale * rb[2])
     T = (t - s.t_ns) * 1e-9
     held = ine.imu_ns != NO_STAMP and (t - ine.imu_ns) * 1e-9 <= HELD_S
     if not held:  # no IMU any more: coast as a body without one would
@@ -250,6 +293,12 @@ def use_inertial_sample(
     _mirror(s, ine)
     s.t_ns = t
     if kind == _POSE:
+        if not young:
+            measurement_noise.learn(s, t, a, z, mean_p, mean_q)
+        note_interval(s, since)
         s.pose_ns = t
         s.rivals = s.refused = 0
+    else:
+        watch_motion(s, t, (0.0, 0.0, 0.0) if kind == _IMU else a, b)  # with its bias, which poses that stand would change
+        note_agreement(s)
     return _ACCEPTED, nis

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from twind.estimation.chi_square import chi_square_quantile
+from twind.estimation.joint_channels import WORSE
 from twind.estimation.joint_kernels import ingest_joints, predict_joints
 from twind.estimation.joint_records import (
     ARRIVAL,
@@ -280,6 +281,16 @@ class JointBank:
     def channels(self) -> NDArray[np.int64]:
         """(n_joints,) state of the velocity channel: 0 off, 1 on probation, 2 used, 3 disabled. A view: copy what you keep."""
         return self._ledgers["channel"]
+
+    @property
+    def velocities(self) -> tuple[NDArray[np.float64], ...]:
+        """Velocity shown, its acceleration and variance, the variance that a reported one is taken to have, and the stamp [ns].
+
+        Each (n_joints,), in rad/s or m/s; the fourth is 0 where the channel is not to be used, the last is of integers.
+        """
+        reported, shown = self._rows["velocity_var"], self._shown
+        noise = np.where(reported > 0.0, np.maximum(reported, WORSE * self._ledgers["rate_var"]), 0.0)
+        return shown["v"], shown["a"], shown["vv"], noise, shown["t_ns"]
 
     @property
     def model(self) -> NDArray[np.float64]:

@@ -26,11 +26,12 @@ from twind.estimation.quaternions import conjugate, logarithm, multiply, normali
 if TYPE_CHECKING:
     from twind.estimation.quaternions import Quaternion, Vector
 
-LEAST, MOST = 1.0 / 64.0, 1024.0  # of the factor on variances: 1/8 and 32 times the standard deviation
+LEAST, MOST = 1e-4, 1024.0  # of the factor on variances: 1/100 and 32 times the standard deviation
 YOUNG = 50.0  # third differences; fewer know the noise so little that what was concluded before is taken back
 SPAN = 3  # steps that a third difference is made of
 _GAP = 3.0  # usual intervals: a longer step begins a new span
 _MEMORY = 100.0  # third differences that count
+_RECENT = 1.0 / 30.0  # part of one in the share of third differences that alternate
 _PRIOR = 2.0  # third differences that what is stated counts for at the start
 _ENOUGH = 4.0  # third differences before the factor is used
 _UNSURE = 4.0  # over the third differences seen: by so much of itself each bound may be wrong
@@ -120,6 +121,8 @@ def learn(s: Any, t: int, p: Vector, q: Quaternion, r_position: float, r_rotatio
                 continue
             most = 3.0 * _CAP * s.noise_square[g]
             if s.span_paired == 1:
+                if g == 0:
+                    s.alternates += _RECENT * ((1.0 if product < 0.0 else 0.0) - s.alternates)
                 s.noise_product[g] += gain * (min(max(product, -most), most) / 3.0 - s.noise_product[g])
             s.noise_square[g] += gain * (min(square, most) / 3.0 - s.noise_square[g])
             s.noise_square[g] = min(max(s.noise_square[g], LEAST), MOST)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from twind.estimation import measurement_noise, process_noise
 from twind.estimation.compile import inlined, kernel
 from twind.estimation.imu_attitude import track_attitude
+from twind.estimation.pose_frozen import AGREED, note_agreement, watch_motion, watch_pose
 from twind.estimation.quaternions import conjugate, exponential, logarithm, multiply, normalised, rotate
 from twind.estimation.rotation_covariance import correct, move_tangent, propagate, quadratic
 from twind.model.estimates import Verdict
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 RESTART_NS = 2_000_000_000  # a silence after which the old motion says nothing
 PATIENCE_NS = 1_000_000_000  # poses are never refused for longer than this
 SILENCE_S, SILENCE_INTERVALS = 0.4, 4.0  # s and usual intervals: a longer one is a silence
-MEDIAN = 2.366  # of chi-square with 3 degrees of freedom
+MOST_ODDS = 60.0  # as a logarithm: beyond doubt
+STRAYS, STRAY = 0.03, 0.5  # share of poses that are wrong, and by how much on each axis [m]: of what is shown while in doubt
 RIVALS = 3  # mutually consistent rejections that win
 PRIOR_SPEED, PRIOR_RATE = 3.0, 5.0  # m/s and rad/s, one sigma, of a body never seen
 KEPT_SPEED, KEPT_RATE = 1.0, 1.0  # m/s and rad/s, one sigma, by which a motion changes in a silence
@@ -72,6 +74,24 @@ def start_track(s: Any, c: Any, p: Vector, q: Quaternion, v: Vector, w: Vector, 
 
 
 @kernel
+def states_position(c: Any, r: Vector) -> bool:
+    """Say whether the variances of a position are those that its message states, not the configured ones."""
+    return bool(r[0] != c.r_position or r[1] != c.r_position)
+
+
+@kernel
+def states_rotation(c: Any, r: Vector) -> bool:
+    """Say the same of those of a rotation."""
+    return bool(r[0] != c.r_rotation or r[1] != c.r_rotation)
+
+
+@kernel
+def note_interval(s: Any, since: float) -> None:
+    """Learn the usual time between two poses [s]."""
+    s.interval = since if s.interval == 0.0 else 0.7 * s.interval + 0.3 * min(since, SILENCE_INTERVALS * s.interval)
+
+
+@kernel
 def note_delta(s: Any, p: Vector, q: Quaternion) -> None:
     """Note by how much a new pose differs from the state that it overrules: shift in the world, turn in the old body frame."""
     for i in range(3):
@@ -86,6 +106,15 @@ def reset_track(s: Any, c: Any, p: Vector, q: Quaternion, v: Vector, w: Vector, 
     note_delta(s, p, q)
     start_track(s, c, p, q, v, w, rp, rq, t)
     s.resets += 1
+
+
+@inlined
+def _remember(s: Any, p: Vector, q: Quaternion, t: int) -> None:
+    """Note the newest pose that is not believed."""
+    s.rival_t = t
+    for i in range(3):
+        s.rival_p[i] = p[i]
+    s.rival_q[0], s.rival_q[1], s.rival_q[2], s.rival_q[3] = q
 
 
 @kernel
@@ -110,10 +139,7 @@ def challenge(s: Any, p: Vector, q: Quaternion, rp: Vector, rq: Vector, t: int) 
             s.rival_v[i] = s.rival_w[i] = 0.0
     s.rivals = s.rivals + 1 if agrees else 1
     s.refused += 1
-    s.rival_t = t
-    for i in range(3):
-        s.rival_p[i] = p[i]
-    s.rival_q[0], s.rival_q[1], s.rival_q[2], s.rival_q[3] = q
+    _remember(s, p, q, t)
     tired = t - s.pose_ns > PATIENCE_NS and s.refused >= RIVALS
     return bool(s.rivals >= RIVALS or tired)
 
@@ -139,6 +165,29 @@ def _miss(s: Any, p: Vector, t: int) -> float:
     for i in range(3):
         miss += (p[i] - s.doubt_p[i] - dt * s.doubt_v[i]) ** 2
     return math.sqrt(miss)
+
+
+@kernel
+def _doubt(s: Any, p: Vector, t: int, tag: int) -> None:
+    """Note that a pose is used which may be wrong, and where the motion before it led."""
+    s.doubted, s.doubt_ns, s.doubt_tag = 1, s.t_ns, tag
+    for i in range(3):
+        s.doubt_p[i], s.doubt_v[i], s.doubt_w[i] = s.p[i], s.v[i], s.w[i]
+    s.doubt_miss = _miss(s, p, t)
+
+
+@kernel
+def _outlier_variance(miss: float, nis: float) -> float:
+    """Return what the chance that a doubted pose is wrong adds to its variance [m^2]: Bayes with outliers `STRAY` wide.
+
+    Args:
+        miss: How far it is from its prediction [m].
+        nis: That distance in squared sigmas of the prediction; 0 where there is none.
+    """
+    variance = miss * miss / nis if nis > 0.0 else math.inf  # of one axis of the innovation
+    share = variance / (variance + STRAY * STRAY) if nis > 0.0 else 1.0
+    odds = STRAYS * share * math.sqrt(share) * math.exp(min(0.5 * nis * (1.0 - share), MOST_ODDS))
+    return odds / (1.0 + odds) * miss * miss / 3.0
 
 
 @inlined
@@ -170,8 +219,7 @@ def _use_pose(
     K: NDArray[np.float64],
 ) -> tuple[int, float]:
     """Predict to the pose, gate it and update with it; the state changes only when the pose is used."""
-    position_stated = rp[0] != c.r_position or rp[1] != c.r_position
-    rotation_stated = rq[0] != c.r_rotation or rq[1] != c.r_rotation
+    position_stated, rotation_stated = states_position(c, rp), states_rotation(c, rq)
     late = sigma_t * sigma_t  # a stamp that is off by dt puts the sample off by v dt
     mean_p = (rp[0] + rp[1] + rp[2] + late * (s.v[0] ** 2 + s.v[1] ** 2 + s.v[2] ** 2)) / 3.0
     mean_q = (rq[0] + rq[1] + rq[2] + late * (s.w[0] ** 2 + s.w[1] ** 2 + s.w[2] ** 2)) / 3.0
@@ -204,26 +252,29 @@ def _use_pose(
     silent = since > SILENCE_S and since > SILENCE_INTERVALS * s.interval
     believed = nis_position <= gate and nis_rotation <= gate
     # After a silence, at the start and with more noise than usual the gate is so wide that it tells little.
-    doubtful = not believed or s.interval == 0.0 or (silent and nis_position > MEDIAN)
+    doubtful = not believed or s.interval == 0.0 or silent
     if not believed:
         # A body that starts to move outruns the noise that its past chose: more noise may explain the pose.
         boost = process_noise.STEP if s.refused == 0 else process_noise.STEP * process_noise.STEP
-        qp, qr = qp * boost, qr * boost
+        qp, qr = max(qp * boost, c.q_position), max(qr * boost, c.q_rotation)
         propagate(P, s.P, s.w, qr, T, work)
         believed = _position_nis(s, p, rp, qp, late, T) <= gate and quadratic(P, 0, r, y) <= gate
     if believed:
-        s.doubted = 0
+        s.doubted, s.doubt_var = 0, 0.0
         if doubtful:  # used, but easily overruled by the next
-            s.doubted, s.doubt_ns, s.doubt_tag = 1, s.t_ns, tag
-            for i in range(3):
-                s.doubt_p[i], s.doubt_v[i], s.doubt_w[i] = s.p[i], s.v[i], s.w[i]
-            s.doubt_miss = _miss(s, p, t)
+            _doubt(s, p, t, tag)
+            s.doubt_var = _outlier_variance(s.doubt_miss, nis_position)
     if not believed:
         if s.doubted and (_confirmed(s, p, rp, t) or _miss(s, p, t) < s.doubt_miss):
+            # It is the doubted pose that was wrong: this one corrects it, and nothing begins anew.
             v, w = (s.doubt_v[0], s.doubt_v[1], s.doubt_v[2]), (s.doubt_w[0], s.doubt_w[1], s.doubt_w[2])
+            wrong_p, wrong_q, wrong_t = (s.p[0], s.p[1], s.p[2]), (s.q[0], s.q[1], s.q[2], s.q[3]), s.pose_ns
             s.doubt_miss = _miss(s, p, t)
-            s.overruled += 1  # it is the doubted pose that was wrong: this one corrects it, and nothing begins anew
+            s.overruled += 1
+            s.overruled_tag, s.doubt_tag = s.doubt_tag, tag
             start_track(s, c, p, q, v, w, rp, rq, t)
+            _remember(s, wrong_p, wrong_q, wrong_t)  # were it right after all, the next one would confirm it
+            s.rivals = 1
             for i in range(3):  # it moves about as before: were the velocity free, the gate would let the next outlier in
                 s.vv[i], s.P[3 + i, 3 + i] = KEPT_SPEED * KEPT_SPEED, KEPT_RATE * KEPT_RATE
             return _ACCEPTED, math.nan
@@ -246,14 +297,11 @@ def _use_pose(
     if not young:
         measurement_noise.learn(s, t, p, q, mean_p, mean_q)
     noise = (rp[0] + rp[1] + rp[2]) / 3.0 + shifted
-    # Sharper poses show a calmer body: were the least candidate not less, it would follow their noise at rest.
-    calm = math.sqrt(scale) if scale < 1.0 else 1.0
-    turn_calm = math.sqrt(turn_scale) if turn_scale < 1.0 else 1.0
     s.q_position = process_noise.vote(
-        s.likelihood[0], s.offset[0], s.rate[0], s.spread[0], since, step, noise, c.q_position * calm
+        s.likelihood[0], s.offset[0], s.rate[0], s.spread[0], since, step, noise, c.q_position, scale
     )
     s.q_rotation = process_noise.vote(
-        s.likelihood[1], s.offset[1], s.rate[1], s.spread[1], since, rate, (r[0] + r[1] + r[2]) / 3.0, c.q_rotation * turn_calm
+        s.likelihood[1], s.offset[1], s.rate[1], s.spread[1], since, rate, (r[0] + r[1] + r[2]) / 3.0, c.q_rotation, turn_scale
     )
     for i in range(3):  # each world axis on its own
         pv = s.pv[i] + T * s.vv[i] + qp * T * T / 2.0
@@ -276,7 +324,7 @@ def _use_pose(
     dx[:] = 0.0
     correct(P, 0, r, y, dx, K)
     _inject(s, turned, P, dx, work)
-    s.interval = since if s.interval == 0.0 else 0.7 * s.interval + 0.3 * min(since, SILENCE_INTERVALS * s.interval)
+    note_interval(s, since)
     s.t_ns = s.pose_ns = t
     s.rivals = s.refused = 0
     return _ACCEPTED, nis
@@ -353,6 +401,8 @@ def _use_twist(
         most = max(rv[0], rv[1], rv[2]) + tilt * (linear[0] ** 2 + linear[1] ** 2 + linear[2] ** 2)
         rv = (most, most, most)
         linear = rotate(turned, linear)
+    if s.twist_off == 0:
+        watch_motion(s, t, linear, angular)
     rv = (rv[0] + sigma_t * s.q_position, rv[1] + sigma_t * s.q_position, rv[2] + sigma_t * s.q_position)
     rw = (rw[0] + sigma_t * s.q_rotation, rw[1] + sigma_t * s.q_rotation, rw[2] + sigma_t * s.q_rotation)
     if t - s.pose_ns < PATIENCE_NS:
@@ -367,6 +417,8 @@ def _use_twist(
             far_v += (linear[i] - s.rate[0, first, i]) ** 2 / (v_var + rv[i])
             far_w += (angular[i] - s.rate[1, second, i]) ** 2 / (w_var + rw[i])
         lies = not (far_v <= gate and far_w <= gate)
+        if lies and s.repeats > 0 and s.agreed >= AGREED:
+            return _GATED, far_v + far_w  # which of the two tells the truth is being watched
         s.twist_doubt = DOUBT_MEMORY * s.twist_doubt + ((1.0 - DOUBT_MEMORY) if lies else 0.0)
         if s.twist_doubt > DOUBTED:
             s.twist_off = 1
@@ -398,6 +450,7 @@ def _use_twist(
         s.pv[i] = left * (pv - k0 * vv) + rv[i] * k0 * k1
         s.vv[i] = left * left * vv + rv[i] * k1 * k1
     s.t_ns = t
+    note_agreement(s)
     return _ACCEPTED, nis
 
 
@@ -431,9 +484,15 @@ def use_sample(
     rb = (sample.angular_var[0], sample.angular_var[1], sample.angular_var[2])
     if sample.channel == _POSE:
         q = (sample.angular[0], sample.angular[1], sample.angular[2], sample.angular[3])
-        if s.t_ns == NO_STAMP or s.posed == 0 or t - s.t_ns > RESTART_NS:
-            still = (0.0, 0.0, 0.0)
+        thawed = watch_pose(s, t, a, q)
+        if thawed or s.t_ns == NO_STAMP or s.posed == 0 or t - s.t_ns > RESTART_NS:
+            still, known = (0.0, 0.0, 0.0), s.posed == 1 and s.t_ns != NO_STAMP
+            for i in range(3):
+                s.v[i] = s.w[i] = 0.0  # after so long the old motion says nothing
+            if known:
+                _doubt(s, a, t, sample.tag)
             start_track(s, c, a, q, still, still, ra, rb, t)
+            s.doubt_var = min(_outlier_variance(s.doubt_miss, 0.0), STRAYS * STRAY * STRAY) if known else 0.0
             return _ACCEPTED, math.nan
         return _use_pose(s, c, t, sample.tag, sigma_t, a, q, ra, rb, gate, work, P, dx, K)
     if s.posed == 0 and sample.channel == _IMU:
@@ -443,8 +502,10 @@ def use_sample(
     if sample.channel != _IMU:
         return _use_twist(s, t, sigma_t, a, b, ra, rb, sample.channel, gate, work, P, dx, K)
     T = (t - s.t_ns) * 1e-9
+    watch_motion(s, t, (0.0, 0.0, 0.0), b)
     nis = _use_rate(s, t, b, rb, gate, work, P, dx, K)
     if nis <= gate:
+        note_agreement(s)
         _coast(s, T)
         s.t_ns = t
     return _ACCEPTED if nis <= gate else _GATED, nis

@@ -37,6 +37,7 @@ STATE_ROW = np.dtype(
         # Third differences of neighbouring poses, for position and for rotation; see `measurement_noise`.
         ("noise_factor", "f8", (2,)),  # variance measured over variance stated
         ("noise_square", "f8", (2,)), ("noise_product", "f8", (2,)), ("noise_kappa", "f8"), ("noise_seen", "f8"),
+        ("alternates", "f8"),  # share of third differences of positions that point away from the one before
         ("span", "i4"), ("span_paired", "i4"), ("span_T", "f8", (2,)), ("span_weight", "f4", (4,)), ("span_r", "f4", (2, 3)),
         ("span_ns", "i8"), ("span_p", "f8", (3,)), ("span_q", "f8", (4,)),
         ("span_step", "f4", (2, 2, 3)), ("span_e", "f4", (2, 3)),
@@ -45,9 +46,15 @@ STATE_ROW = np.dtype(
         ("rivals", "i8"), ("refused", "i8"),  # how many of them; how many poses were refused in a row
         # A pose after a silence is doubted until the next agrees: where the body was before it, and how far it went from there.
         ("doubted", "i8"), ("doubt_ns", "i8"), ("doubt_miss", "f8"), ("doubt_tag", "i8"),
-        ("overruled", "i8"),  # how many doubted poses the next one showed to be wrong
+        ("doubt_var", "f8"),  # what the chance that it is wrong adds to the variance of the position shown
+        ("overruled", "i8"), ("overruled_tag", "i8"),  # how many doubted poses the next one showed to be wrong, the newest
         ("doubt_p", "f8", (3,)), ("doubt_v", "f8", (3,)), ("doubt_w", "f8", (3,)),
         ("twist_doubt", "f8"), ("twist_off", "i8"),  # share of velocities that contradict the poses; whether they are left out
+        # Whether its poses repeat themselves; see `pose_frozen`.
+        ("same_ns", "i8"), ("last_p", "f8", (3,)), ("last_q", "f8", (4,)),  # newest pose that differs from the one before
+        ("step", "f8", (2, 2, 3)), ("step_s", "f8", (2,)), ("least_step", "f8"),
+        ("varied", "i4"), ("repeats", "i4"), ("abrupt", "i4"), ("frozen", "i4"), ("stands", "i4"), ("agreed", "i4"),
+        ("braking", "f8"), ("hardest", "f8"), ("witness_ns", "i8"), ("witness", "f8", (2, 3)),
         # Attitude from the IMU alone; see `imu_attitude`.
         ("gyro_q", "f8", (4,)), ("tilt_q", "f8", (4,)), ("bias", "f8", (3,)), ("heading_var", "f8"),
         ("acc_in", "f8", (3,)), ("acc_low", "f8", (3,)), ("acc_slope", "f8", (3,)),

@@ -49,5 +49,6 @@ def predict_poses(
         )
         orientation[n, 0], orientation[n, 1], orientation[n, 2], orientation[n, 3] = normalised(q)
         grown = abs(T * T * T) / 3.0
-        position_std[n] = math.sqrt(max(near / 3.0 + row.q_position * grown, 0.0)) if row.posed else math.inf
+        shown = near / 3.0 + row.q_position * grown + row.doubt_var
+        position_std[n] = math.sqrt(max(shown, 0.0)) if row.posed else math.inf
         rotation_std[n] = math.sqrt(max(noise / 3.0 + row.q_rotation * grown, 0.0))

@@ -240,4 +240,4 @@ def ingest_samples(
         if states[n].resets > before:
             c.resets += states[n].resets - before
         if states[n].overruled > overruled_before:
-            overruled[m] = states[n].doubt_tag
+            overruled[m] = states[n].overruled_tag

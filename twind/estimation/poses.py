@@ -9,6 +9,7 @@ import numpy as np
 
 from twind.estimation.chi_square import chi_square_quantile
 from twind.estimation.inertial_kernels import INERTIAL_ROW
+from twind.estimation.measurement_noise import applied
 from twind.estimation.pose_layout import SAMPLE_ROW, SETTINGS_ROW, STATE_ROW
 from twind.estimation.pose_prediction import predict_poses
 from twind.estimation.pose_ring import STRIDE, ingest_samples
@@ -52,6 +53,7 @@ class PoseBank:
         self._states = np.zeros(n_bodies, STATE_ROW)
         self._states["t_ns"] = NO_STAMP
         self._states["q"][:, 0] = self._states["delta_q"][:, 0] = 1.0
+        self._states["varied"] = -1  # no pose yet
         # Untouched until a body's first samples, so bodies that send no poses cost address space but no memory.
         kept = -(-depth // STRIDE) + 1  # strides, such that `depth` samples stay when one is let go
         self._samples = np.zeros((n_bodies, kept * STRIDE), SAMPLE_ROW)
@@ -219,10 +221,17 @@ class PoseBank:
     def live_ns(self) -> NDArray[np.int64]:
         """(n_bodies,) stamp of the newest sample that tells where each body is [ns]: a pose, once there was one.
 
-        Velocities and inertial readings carry a body on from its last pose, but the error of that grows without bound.
+        Velocities and inertial readings carry a body on from its last pose, but the error of that grows without bound. Where
+        the source of the poses is frozen, when it froze.
         """
         states = self._states
-        return np.where(states["posed"] == 1, np.minimum(states["pose_ns"], states["t_ns"]), states["t_ns"])
+        posed_ns = np.minimum(np.where(states["frozen"] == 1, states["same_ns"], states["pose_ns"]), states["t_ns"])
+        return np.where(states["posed"] == 1, posed_ns, states["t_ns"])
+
+    @property
+    def frozen(self) -> NDArray[np.int32]:
+        """(n_bodies,) 1 where the poses repeat themselves although the body moves. A view: copy what you keep."""
+        return self._states["frozen"]
 
     @property
     def twist_off(self) -> NDArray[np.int64]:
@@ -267,6 +276,17 @@ class PoseBank:
         """
         factor = np.where(self._states["noise_factor"] > 0.0, self._states["noise_factor"], 1.0)
         return np.sqrt(factor[:, 0]), np.sqrt(factor[:, 1])
+
+    def noise_scale(self, body: int) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Return what the variances of a body's poses are multiplied with: of position and rotation, configured and stated."""
+        first, second = (float(factor) or 1.0 for factor in self._states["noise_factor"][body])
+        return (applied(first, False), applied(first, True)), (applied(second, False), applied(second, True))
+
+    def speed_square(self, body: int) -> tuple[float, float]:
+        """Return the mean square, over the axes, of a body's velocity [m^2/s^2] and rate [rad^2/s^2], uncertainty included."""
+        state = self._states[body]
+        linear = np.square(state["v"]).mean() + state["vv"].mean()
+        return float(linear), float(np.square(state["w"]).mean() + np.diagonal(state["P"])[3:].mean())
 
     def warm_up(self) -> None:
         """Compile every kernel this bank uses, without touching its state."""

@@ -28,6 +28,8 @@ _MEMORY = 0.99  # per sample
 _PRIOR = 2.0  # log likelihood that one level off the configured noise starts behind
 _SURPRISE = 60.0  # one sample's normalised innovation squared counts at most this: no single sample decides
 _SKEW = 0.15  # levels by which the parabola peaks too high: likelihood falls twice as fast towards less noise as towards more
+_SKEW_FAR = 0.05  # the same towards the least candidate, per level that it is further off
+_REST = 2.0  # levels from the least candidate, that of a body at rest, to the next
 _LEAST = 1e-18
 
 
@@ -70,6 +72,7 @@ def vote(
     step: Vector,
     r: float,
     q: float,
+    scale: float,
 ) -> float:
     """Use one accepted sample.
 
@@ -82,6 +85,8 @@ def vote(
         step: How far the measurement moved since.
         r: Its variance.
         q: The configured spectral density.
+        scale: Measured over stated variance. Sharper poses show a calmer body: were the candidates not less, they would
+            follow the noise of such poses at rest.
 
     Returns:
         The spectral density that fits best: the peak of a parabola through the best candidate and its neighbours.
@@ -91,8 +96,12 @@ def vote(
     one, half, three, third = single(1.0), single(0.5), single(3.0), single(1.0 / 3.0)
     memory, cap = single(_MEMORY), single(_SURPRISE)
     x, y, z = single(step[0]), single(step[1]), single(step[2])
-    density = single(q / STEP**CENTRE)
+    calm = math.sqrt(min(scale, 1.0))
+    q *= calm
+    density, still = single(q / STEP**CENTRE), single(calm * STEP ** (1.0 - _REST))
     first = 0
+    density *= still
+    density_of_rest = density
     for k in range(LEVELS):
         a, b, c = spread[k, 0], spread[k, 1], spread[k, 2]
         vv = c + density * dt
@@ -113,13 +122,16 @@ def vote(
         likelihood[k] = memory * likelihood[k] - half * (three * math.log(s) + min(surprise, cap))
         if likelihood[k] > likelihood[first]:
             first = k
-        density *= single(STEP)
+        density *= single(STEP) if k > 0 else single(STEP) / still
     if not math.isfinite(likelihood[first]):
         prepare(likelihood)
         return q
+    if first == 0:
+        return float(density_of_rest)
     level = float(first)
     if 0 < first < LEVELS - 1:
         left, right = likelihood[first] - likelihood[first - 1], likelihood[first] - likelihood[first + 1]
-        if left + right > 0.0:
-            level += 0.5 * (left - right) / (left + right)
+        far = _REST if first == 1 else 1.0  # levels to the left neighbour
+        if left + far * right > 0.0:
+            level += 0.5 * (left - far * far * right) / (left + far * right) - _SKEW_FAR * (far - 1.0)
     return float(q * math.exp((level - _SKEW - CENTRE) * math.log(STEP)))

@@ -17,9 +17,10 @@ from twind.model.estimates import Verdict
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CHANNELS = ("position", "pose", "twist", "world_twist", "imu", "effort")
-"""What samples are counted as: positions of joints; poses, velocities and inertial readings of bodies; efforts of joints."""
-FREEDOM = (1, 6, 6, 6, 3, 1)
+CHANNELS = ("position", "pose", "twist", "world_twist", "imu", "effort", "velocity")
+"""What samples are counted as: positions of joints; poses, velocities and inertial readings of bodies; efforts and
+velocities of joints."""
+FREEDOM = (1, 6, 6, 6, 3, 1, 1)
 """Degrees of freedom of the normalised innovation squared of each channel; of efforts there is none."""
 POSITION = 0
 

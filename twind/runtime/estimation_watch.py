@@ -48,6 +48,7 @@ class EstimationWatch:
         self._effort_off = self._efforts_off()
         self._twist_off = estimators.poses.twist_off == 1
         self._frozen = estimators.joints.frozen == 1
+        self._frozen_poses = estimators.poses.frozen == 1
         self._clock_counts: dict[str, NDArray[np.int64]] = {}
 
     def new_events(self) -> list[Event]:
@@ -117,11 +118,14 @@ class EstimationWatch:
     def _freezes(self) -> Iterator[Switch]:
         frozen = self._estimators.joints.frozen == 1
         before, self._frozen = self._frozen, frozen
-        if (frozen == before).all():
-            return
-        for make, changed in ((events.SourceFrozen, frozen & ~before), (events.SourceMoving, before & ~frozen)):
-            for entity, rows in self._by_entity(changed):
-                yield make(entity=entity, joints=len(rows))
+        if (frozen != before).any():
+            for make, changed in ((events.SourceFrozen, frozen & ~before), (events.SourceMoving, before & ~frozen)):
+                for entity, rows in self._by_entity(changed):
+                    yield make(entity=entity, joints=len(rows))
+        frozen = self._estimators.poses.frozen == 1
+        before, self._frozen_poses = self._frozen_poses, frozen
+        for row in np.flatnonzero(frozen != before):
+            yield (events.SourceFrozen if frozen[row] else events.SourceMoving)(entity=self._entities[row].id, joints=0)
 
     def _clocks(self) -> Iterator[Event]:
         counts = self._estimators.clocks.counts(_CLOCK_EVENTS, streams=len(self._estimators.streams))

@@ -11,6 +11,7 @@ import numpy as np
 from twind.config.base import SettingsModel
 from twind.estimation import ClockBank, EffortBank, JointBank, PoseBank, Tally
 from twind.estimation.tally import CHANNELS
+from twind.estimation.velocities import judge_velocities
 from twind.model.errors import RefusedInput
 from twind.model.estimates import Verdict
 from twind.model.messages import Channel
@@ -44,7 +45,7 @@ _SIGMA_OF_BOUND = 3.0**-0.5
 """Of an error that lies anywhere within its bound."""
 _COUNTED_AS = np.array([CHANNELS.index(name) for name in ("pose", "twist", "world_twist", "imu")], np.uint8)
 """What each `twind.model.messages.Channel` of a body is counted as."""
-_EFFORT = CHANNELS.index("effort")
+_EFFORT, _VELOCITY = CHANNELS.index("effort"), CHANNELS.index("velocity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,10 +285,17 @@ class Estimators:
         nis = np.empty(len(batch.position))
         self.joints.ingest(batch.layout, mapped, sigma, skip, batch.offset, batch.position, verdicts, nis, rates=batch.velocity)
         resets = self.tally.add(batch.stream, verdicts, nis, offset=batch.offset)
+        if self.uses_velocity and len(batch.velocity):
+            self._count_velocities(batch, mapped, verdicts)
         if self.efforts is not None and len(batch.effort):
             self._ingest_efforts(self.efforts, batch, mapped, verdicts)
         samples = Samples(None, batch.stream, batch.receive_ns, batch.offset)
         return Outcome(verdicts, mapped[_CHANGES[verdicts[batch.offset[:-1]]]], samples, resets)
+
+    def _count_velocities(self, batch: JointArrays, mapped: Ints, of_positions: Bytes) -> None:
+        verdicts, nis = judge_velocities(self.joints, batch.layout, mapped, batch.offset, batch.velocity, of_positions)
+        channel = np.full(len(batch.stream), _VELOCITY, np.uint8)
+        self.tally.add(batch.stream, verdicts, nis, offset=batch.offset, channel=channel)
 
     def _ingest_efforts(self, efforts: EffortBank, batch: JointArrays, mapped: Ints, of_positions: Bytes) -> None:
         verdicts = np.empty_like(of_positions)

@@ -163,13 +163,13 @@ class ChannelRestored(Event):
 
 @dataclass(frozen=True, slots=True)
 class SourceFrozen(Event):
-    """A source repeats the same numbers under new stamps although the machine was moving; it is shown stale."""
+    """A source repeats the same numbers under new stamps although it did not stand still; it is shown stale."""
 
     level = "warning"
     counter = "sources_frozen"
     entity: str
     joints: int
-    """How many of its joints."""
+    """How many of its joints; 0 where it is the pose."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,8 @@ _CLOCK_COUNTS = {
 """What the clock bank counts, with the event that it is in the summary."""
 _NAMES = tuple(_CLOCK_COUNTS)
 _OF_ENTITIES = (events.ChannelDisabled, events.ChannelRestored, events.SourceFrozen, events.SourceMoving)
-_POSITIONS, _TWISTS = ("position",), ("twist", "world_twist")
-"""Channels whose samples show that joints freeze or report velocities that lie, and that a body's twist lies."""
+_POSITIONS, _POSES, _TWISTS = ("position",), ("pose",), ("twist", "world_twist")
+"""Channels whose samples show that joints freeze or report velocities that lie, that poses freeze, and that a twist lies."""
 
 
 @dataclass(slots=True)
@@ -111,7 +111,7 @@ class Statistics:
     def _note(self, event: Event, outcomes: tuple[Outcome, ...], last_ns: int) -> None:
         """Note an event of an entity at the streams of the batch that showed it."""
         document = asdict(event)
-        shown_by = _TWISTS if document.get("channel") == "twist" else _POSITIONS
+        shown_by = _TWISTS if document.get("channel") == "twist" else _POSES if document.get("joints") == 0 else _POSITIONS
         rows = {row for row, channel in _sampled(outcomes) if channel in shown_by}
         own = {row for row in rows if self._estimators.streams[row].entity == document["entity"]}
         for row in sorted(own or rows):  # a packed message may be about others than its topic says

@@ -87,12 +87,17 @@ def _of_joints(
     off = joints.position[values] - predicted
     turn = modulus[np.maximum(row, 0)]
     off -= turn * np.round(np.divide(off, turn, out=np.zeros_like(off), where=turn > 0))
-    good = (row >= 0) & (joints.verdict[values] == Verdict.ACCEPTED) & np.isfinite(sigma) & np.isfinite(trial.nis[values])
+    nis = trial.nis[values]
+    good = (row >= 0) & (joints.verdict[values] == Verdict.ACCEPTED) & np.isfinite(sigma) & np.isfinite(nis)
+    # The filter that was gated with knows more: the uncertainty of the velocity, learnt jitter of stamps, and what moves unseen
+    # while a joint is shown at rest. Where there is an innovation to tell it by, its sigma is drawn.
+    told = good & (nis > 0.0) & (off != 0.0)
+    sigma[told] = np.abs(off[told]) / np.sqrt(nis[told])
     found: dict[tuple[str, str | None], tuple[Innovations, ...]] = {}
     for one in np.unique(row[good]).tolist():
         mine = np.flatnonzero(good & (row == one))
         time_s: Floats = (joints.receive_ns[messages[mine]] - origin_ns) / NS_PER_S
-        found[names[one]] = (Innovations(time_s, off[mine, None], sigma[mine], trial.nis[values[mine]], 1),)
+        found[names[one]] = (Innovations(time_s, off[mine, None], sigma[mine], nis[mine], 1),)
     return found
 
 
@@ -121,6 +126,7 @@ def _of_bodies(
     position, orientation, std, turn_std = np.empty((size, 3)), np.empty((size, 4)), np.empty(size), np.empty(size)
     count = min(MOST, len(bodies.t_ns))
     guess, turn_guess, sigma = np.empty((count, 3)), np.empty((count, 4)), np.full((count, 2), np.nan)
+    speed, scale = np.zeros((count, 2)), np.ones((count, 2, 2))
     for sample in range(count):
         entity = bodies.entity[sample]
         if bodies.channel[sample] == Channel.POSE and bank.last_ns[entity] < bodies.t_ns[sample]:
@@ -128,6 +134,8 @@ def _of_bodies(
             bank.predict(target, position, orientation, std, turn_std)
             guess[sample], turn_guess[sample] = position[entity], orientation[entity]
             sigma[sample] = std[entity], turn_std[entity]
+            speed[sample] = bank.speed_square(entity)
+        scale[sample] = bank.noise_scale(entity)
         trial.use_bodies(sample, sample + 1)
     good = np.isfinite(sigma[:, 0]) & (bodies.verdict[:count] == Verdict.ACCEPTED) & np.isfinite(trial.body_nis[:count])
     found: dict[tuple[str, str | None], tuple[Innovations, ...]] = {}
@@ -138,7 +146,11 @@ def _of_bodies(
         noise = over(settings.poses, None if own is None else own.poses)
         time_s: Floats = (bodies.receive_ns[mine] - origin_ns) / NS_PER_S
         nis = trial.body_nis[mine]
-        r = _stated(bodies.linear_var[mine], noise.position_std_m), _stated(bodies.angular_var[mine], noise.rotation_std_rad)
+        late = bodies.sigma_t[mine, None] ** 2 * speed[mine]
+        r = (
+            _used(bodies.linear_var[mine], noise.position_std_m, scale[mine, 0]) + late[:, 0],
+            _used(bodies.angular_var[mine], noise.rotation_std_rad, scale[mine, 1]) + late[:, 1],
+        )
         actual = bodies.angular[mine] / np.linalg.norm(bodies.angular[mine], axis=1, keepdims=True)
         found[name, None] = (
             Innovations(time_s, bodies.linear[mine] - guess[mine], np.sqrt(sigma[mine, 0] ** 2 + r[0]), nis, 6),
@@ -147,6 +159,8 @@ def _of_bodies(
     return found
 
 
-def _stated(variance: Floats, std: float) -> Floats:
+def _used(variance: Floats, std: float, scale: Floats) -> Floats:
+    """Return the variance that a measurement counts with: what is stated or else set, times what was learnt of either."""
     mean = np.mean(variance, axis=1)
-    return np.where(mean > 0, mean, std**2)
+    stated = mean > 0
+    return np.where(stated, mean, std**2) * np.where(stated, scale[:, 1], scale[:, 0])
