@@ -39,11 +39,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MODULES = [
-    clock_kernels, clock_lines, imu_attitude, inertial_kernels, joint_channels, joint_choice, joint_frozen, joint_kernels,
-    joint_lanes, joint_order, joint_pace, joint_rest, joint_track, pose_kernels, pose_prediction, pose_ring, process_noise,
     clock_fit, clock_kernels, clock_lines, imu_attitude, inertial_kernels, joint_channels, joint_choice, joint_frozen,
-    joint_kernels, joint_lanes, joint_order, joint_rest, joint_track, pose_kernels, pose_prediction, pose_ring, process_noise,
-    quaternions, rotation_covariance, singer,
+    joint_kernels, joint_lanes, joint_order, joint_pace, joint_rest, joint_track, pose_kernels, pose_prediction, pose_ring,
+    process_noise, quaternions, rotation_covariance, singer,
 ]  # fmt: skip
 
 
