@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from twind.cli.recordings import Window, recordings
+from twind.cli.startup import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,20 +74,23 @@ def replay(
         raise click.UsageError("--from and --to go with --out and --to-broker")  # noqa: EM101  (click's own way)
     if not configs:
         raise click.UsageError("--config is missing")  # noqa: EM101  (click's own way)
-    from twind.config.against import check_against
-    from twind.config.load import load
-    from twind.config.registry import Registry
-    from twind.model.errors import ConfigurationError
-    from twind.runtime.replay.run import ReplayOptions, replay_to_folder
-    from twind.stage.discover import discover
+    with uncollected():
+        from twind.config.load import load
+        from twind.config.registry import Registry
 
-    loaded = load(configs, Registry.installed())
+        loaded = load(configs, Registry.installed())
     if out is None or speed is not None:
         from twind.cli.play import play_into_daemon
 
         ctx.exit(play_into_daemon(paths, loaded, speed=speed or 1.0))
     window = Window.of(paths, start=start, end=end)
-    topology = discover(loaded.settings.stage.root)
+    with uncollected():
+        from twind.config.against import check_against
+        from twind.model.errors import ConfigurationError
+        from twind.runtime.replay.run import ReplayOptions, replay_to_folder
+        from twind.stage.discover import discover
+
+        topology = discover(loaded.settings.stage.root)
     problems = check_against(loaded.settings, topology, loaded.marks)
     if problems:
         raise ConfigurationError(problems)

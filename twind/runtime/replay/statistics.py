@@ -15,7 +15,7 @@ from twind.model.estimates import Verdict
 from twind.runtime.estimation_watch import EstimationWatch
 from twind.runtime.figures import stream_figures
 from twind.telemetry import events
-from twind.telemetry.hub import event_name
+from twind.telemetry.events import event_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from twind.runtime.estimators import Estimators, Outcome
     from twind.runtime.pipeline import BatchReport
     from twind.runtime.replay.routing import RecordedRoutes
-    from twind.telemetry.estimation import StreamFigures
+    from twind.telemetry.figures import StreamFigures
     from twind.telemetry.events import Event
 
 _MAX_EVENTS = 1000

@@ -1,0 +1,35 @@
+"""What a command tells the process before it imports anything heavy: a third of a second less until it works."""
+
+from __future__ import annotations
+
+import gc
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",
+}
+"""NumPy's linear algebra starts a thread for every core, which spin while the rest is imported; twind multiplies no large
+matrices. Pydantic looks for plug-ins in every distribution that is installed; settings have none."""
+
+
+def prepare() -> None:
+    """Leave out what libraries do at their import for programs of other kinds. What the user has set stays."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Collect no garbage within the block, and never look at what was made in it again: modules stay until the end."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
