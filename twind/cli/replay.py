@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from twind.cli.recordings import Window, recordings
-from twind.cli.startup import uncollected
+from twind.cli.startup import heavy_imports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,7 @@ def replay(
         raise click.UsageError("--from and --to go with --out and --to-broker")  # noqa: EM101  (click's own way)
     if not configs:
         raise click.UsageError("--config is missing")  # noqa: EM101  (click's own way)
-    with uncollected():
+    with heavy_imports():
         from twind.config.load import load
         from twind.config.registry import Registry
 
@@ -84,7 +84,7 @@ def replay(
 
         ctx.exit(play_into_daemon(paths, loaded, speed=speed or 1.0))
     window = Window.of(paths, start=start, end=end)
-    with uncollected():
+    with heavy_imports():
         from twind.config.against import check_against
         from twind.model.errors import ConfigurationError
         from twind.runtime.replay.run import ReplayOptions, replay_to_folder

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from twind.cli.arguments import configs
-from twind.cli.startup import uncollected
+from twind.cli.startup import heavy_imports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def run(ctx: click.Context, paths: tuple[Path, ...]) -> None:
     """Run the daemon until SIGTERM or SIGINT. Later files win over earlier ones, key by key."""
-    with uncollected():
+    with heavy_imports():
         from twind.config.load import load
         from twind.config.registry import Registry
 
