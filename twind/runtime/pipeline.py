@@ -40,12 +40,19 @@ class BatchReport:
 
     messages: int
     refused: dict[Refusal, Refused]
-    verdicts: NDArray[np.int64]
-    """Count of samples by `Verdict`."""
-    used_ns: NDArray[np.int64]
-    """Stamps, in the daemon's clock, of the messages that changed an estimate [ns]."""
     outcomes: tuple[Outcome, ...] = ()
-    """What the estimators made of the rest, one of joints and one for each channel of bodies, as far as there were any."""
+    """What the estimators made of the rest, one of joints and one of bodies, as far as there were any."""
+
+    @property
+    def verdicts(self) -> NDArray[np.int64]:
+        """Count of samples by `Verdict`."""
+        return sum((outcome.counts() for outcome in self.outcomes), np.zeros(len(Verdict), np.int64))
+
+    @property
+    def used_ns(self) -> NDArray[np.int64]:
+        """Stamps, in the daemon's clock, of the messages that changed an estimate [ns]."""
+        used = [outcome.used_ns for outcome in self.outcomes]
+        return np.concatenate(used) if used else np.empty(0, np.int64)
 
 
 class Finder(Protocol):
@@ -120,13 +127,7 @@ class Feed:
             outcomes.append(self._estimators.ingest_joints(joints))
         if len(bodies):
             outcomes.append(self._estimators.ingest_bodies(bodies))
-        verdicts = np.zeros(len(Verdict), np.int64)
-        for outcome in outcomes:
-            verdicts += outcome.counts()
-        used = [outcome.used_ns for outcome in outcomes]
-        return BatchReport(
-            messages, refused, verdicts, np.concatenate(used) if used else np.empty(0, np.int64), tuple(outcomes)
-        )
+        return BatchReport(messages, refused, tuple(outcomes))
 
     def _refuse(self, refused: dict[Refusal, Refused], message: RawMessage, refusal: RefusedInput) -> None:
         entry = refused.get(refusal.reason)
