@@ -1,4 +1,4 @@
-"""What the entry point `mqtt` names. Paho is imported when a source is opened: reading a configuration needs the settings alone."""
+"""What the entry point `mqtt` names. Paho is imported when a source is opened: a configuration needs the settings alone."""
 
 from __future__ import annotations
 

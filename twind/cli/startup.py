@@ -32,7 +32,7 @@ def heavy_imports() -> Iterator[None]:
     """
     gc.disable()
     try:
-        import numpy as np  # noqa: F401, ICN001
+        import numpy as np  # noqa: F401
 
         yield
     finally:

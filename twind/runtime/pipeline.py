@@ -81,10 +81,11 @@ class Feed:
         refused: dict[Refusal, Refused] = {}
         known = self._bindings.known
         velocities, efforts = self._estimators.uses_velocity, self._estimators.efforts is not None
+        values, ends, number = joints.position, joints.offset, joints.number
         for message in messages:
+            topic, payload = message.topic, message.payload
             try:
-                binding = known.get(message.topic) or self._bindings.find(message.topic)
-                payload = message.payload
+                binding = known.get(topic) or self._bindings.find(topic)
                 if len(payload) > binding.max_bytes:
                     raise RefusedInput(  # noqa: TRY301  (every refusal of the loop ends in the one handler below)
                         Refusal.OVERSIZE, f"{len(payload)} bytes; the route allows {binding.max_bytes}"
@@ -107,16 +108,16 @@ class Feed:
             joints.receive_ns.append(message.receive_ns)
             joints.layout.append(layout)
             if velocities and sample.velocity:
-                pad(joints.velocity, len(joints.position), math.nan)
+                pad(joints.velocity, ends[-1], math.nan)
                 joints.velocity += sample.velocity
             if efforts and sample.effort:
-                pad(joints.effort, len(joints.position), math.nan)
+                pad(joints.effort, ends[-1], math.nan)
                 joints.effort += sample.effort
-            joints.position += position
-            joints.offset.append(len(joints.position))
+            values += position
+            ends.append(ends[-1] + length)
             if sample.sequence != NO_SEQUENCE:
-                pad(joints.number, len(joints.stream) - 1, NO_SEQUENCE)
-                joints.number.append(sample.sequence)
+                pad(number, len(joints.stream) - 1, NO_SEQUENCE)
+                number.append(sample.sequence)
         return self._estimate(len(messages), refused, joints, bodies)
 
     def _estimate(

@@ -11,15 +11,17 @@ if TYPE_CHECKING:
     from twind.telemetry import Telemetry
 
 
-def open_recorders(loaded: Loaded, telemetry: Telemetry) -> list[RawSink]:
+def open_recorders(loaded: Loaded, telemetry: Telemetry, *, instance: str | None = None) -> list[RawSink]:
     """Make every sink of the configuration that takes raw messages; nothing is written yet.
+
+    Files are named after the `instance`, that of the configuration when None: two that run at a time need different ones.
 
     Raises:
         MissingExtraError: A sink's adapter is not installed.
     """
     settings = loaded.settings
     context = SinkContext(
-        instance=settings.instance,
+        instance=settings.instance if instance is None else instance,
         stage_root=settings.stage.root,
         routes={name: source.routes for name, source in settings.sources.items()},
         telemetry=telemetry,

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from twind.runtime.estimators import Estimators, Outcome
     from twind.runtime.pipeline import BatchReport
     from twind.runtime.replay.routing import RecordedRoutes
-    from twind.telemetry.figures import StreamFigures
     from twind.telemetry.events import Event
+    from twind.telemetry.figures import StreamFigures
 
 _MAX_EVENTS = 1000
 """Events kept of one stream; the rest is counted."""
