@@ -14,7 +14,7 @@ from twind.model.errors import PermanentError
 from twind.model.messages import RawMessage
 from twind.record.plugin import McapAdapter
 from twind.runtime.record_only import RecordOnly
-from twind.runtime.recorders import open_recorders
+from twind.runtime.sinks import open_recorders
 from twind.sources.protocol import SourceHealth
 from twind.sources.recording import Recording
 from twind.telemetry import Telemetry
