@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import msgspec
 
 from twind.codecs.json_refusals import JSON_FAULTS, refusal_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _Shape = TypeVar("_Shape")
 _Sample = TypeVar("_Sample")
@@ -18,7 +21,7 @@ class JsonCodec(Generic[_Shape, _Sample]):
     shape: ClassVar[type]
 
     def __init__(self) -> None:
-        self._decode = msgspec.json.Decoder(self.shape).decode
+        self._decode: Callable[[bytes], _Shape] = msgspec.json.Decoder(self.shape).decode
 
     def decode(self, payload: bytes, /) -> _Sample:
         """Decode one payload.
@@ -27,7 +30,7 @@ class JsonCodec(Generic[_Shape, _Sample]):
             RefusedInput: The payload cannot be used.
         """
         try:
-            message: _Shape = self._decode(payload)
+            message = self._decode(payload)
         except JSON_FAULTS as error:
             raise refusal_for(payload, error) from error
         return self._sample(message)
