@@ -18,6 +18,7 @@ from table import Section, render
 MODULES = (
     "pipeline",
     "recording",
+    "replay",
     "mqtt_floor",
     "stage_write",
     "stage_lag",

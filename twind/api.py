@@ -1,5 +1,7 @@
 """Everything an adapter may use. Adapters import this module and nothing else of twind."""
 
+from typing import TYPE_CHECKING, Any
+
 from twind.config.address import is_loopback, parse_address
 from twind.config.base import DeliverySettings, NoticeSettings, RetrySettings, Secret, SettingsModel, SourceSettings
 from twind.flow.cloud_events import CONTENT_TYPE
@@ -26,7 +28,10 @@ from twind.model.refusals import Refusal
 from twind.model.routes import TopicPattern, overlapping
 from twind.model.time import NO_STAMP, NS_PER_MS, NS_PER_S
 from twind.sources.protocol import AcknowledgingSource, LossySource, SourceAdapter, SourceHealth
-from twind.telemetry import Telemetry, events
+from twind.telemetry import events
+
+if TYPE_CHECKING:
+    from twind.telemetry import Telemetry
 
 __all__ = [
     "CONTENT_TYPE",
@@ -74,3 +79,11 @@ __all__ = [
     "parse_address",
     "replacing",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Telemetry":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from twind.telemetry import Telemetry  # with all that metrics and logs need: adapters are handed one, none makes one
+
+    return Telemetry

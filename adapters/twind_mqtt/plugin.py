@@ -1,17 +1,19 @@
-"""What the entry point `mqtt` names."""
+"""What the entry point `mqtt` names. Paho is imported when a source is opened: a configuration needs the settings alone."""
 
 from __future__ import annotations
 
 import secrets
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from twind.api import PermanentError
-from twind_mqtt.link import Link
 from twind_mqtt.settings import MqttSettings
-from twind_mqtt.source import AcknowledgingMqttSource, LossyMqttSource
 
 if TYPE_CHECKING:
     from twind.api import AcknowledgingSource, LossySource, SourceAdapter, Telemetry
+
+if find_spec("paho") is None:  # said when the adapter is loaded, not when the daemon first wants to connect
+    raise ModuleNotFoundError("No module named 'paho'", name="paho")  # noqa: EM101  (Python's own words)
 
 
 class MqttAdapter:
@@ -23,6 +25,8 @@ class MqttAdapter:
         self, name: str, settings: MqttSettings, *, instance: str, telemetry: Telemetry
     ) -> LossySource | AcknowledgingSource:
         """Make a source, not yet connected: an `AcknowledgingMqttSource` for QoS 1."""
+        from twind_mqtt.source import AcknowledgingMqttSource, LossyMqttSource
+
         if self.acknowledges(settings):
             return AcknowledgingMqttSource(name, settings, instance=instance, telemetry=telemetry)
         return LossyMqttSource(name, settings, instance=instance, telemetry=telemetry)
@@ -38,6 +42,8 @@ class MqttAdapter:
             RetryableError: The broker cannot be reached now.
             PermanentError: It refuses the client or a subscription, or its certificate is not trusted.
         """
+        from twind_mqtt.link import Link
+
         # A clean session under another name leaves that of a running daemon alone.
         probing = settings.model_copy(update={"clean_session": True})
         client_id = f"{settings.client_id_of(name, instance=instance)}-check-{secrets.token_hex(4)}"

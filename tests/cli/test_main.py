@@ -124,3 +124,11 @@ def test_the_help_of_a_group_with_a_default_shows_the_defaults_options_and_the_c
         assert "twind [OPTIONS] WHAT" in help_text
         assert "--loud" in help_text
         assert "fails" in help_text
+
+
+def test_reading_a_configuration_and_replaying_load_neither_metrics_nor_web_nor_mqtt() -> None:
+    code = "import twind.runtime.replay.run, twind.config.load, twind_mqtt.plugin"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"], check=True, capture_output=True, text=True
+    )
+    assert not {"prometheus_client", "aiohttp", "paho.mqtt.client"} & set(done.stdout.split())

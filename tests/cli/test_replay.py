@@ -84,6 +84,25 @@ def test_times_can_be_written_in_three_ways(recorded: Path, window: tuple[str, .
 
 
 @pytest.mark.parametrize(
+    "window",
+    [
+        ("--from", "+60"),
+        ("--to", "2023-11-14T22:13:19Z"),
+        ("--from", "+1.0", "--to", "+0.5"),
+        ("--from", str(T0 + 501 * MS), "--to", str(T0 + 509 * MS)),  # between two messages
+    ],
+)
+def test_a_part_in_which_nothing_was_received_is_an_error_that_says_when_something_was(
+    recorded: Path, window: tuple[str, ...]
+) -> None:
+    done = _replay(recorded, str(recorded / "a.mcap"), "--out", str(recorded / "out"), *window)
+    assert done.exit_code == 1
+    assert "nothing was received from " in done.stderr
+    span = "the recording spans 2023-11-14T22:13:20.000000000Z to 2023-11-14T22:13:21.990000000Z (1.990 s)"
+    assert span in done.stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ([], "either --out, the folder for the results, or --speed is needed"),

@@ -14,6 +14,7 @@ from twind.config.settings import EstimationSettings
 from twind.model.messages import RawMessage
 from twind.model.time import ms_to_ns
 from twind.model.topology import Joint, JointKind, Link, RigidObject, Robot, Topology
+from twind.runtime.advance import advance
 from twind.runtime.bindings import Bindings
 from twind.runtime.documents import entity_document
 from twind.runtime.estimation_watch import EstimationWatch
@@ -78,21 +79,7 @@ class Cell:
     def show(self, now_ns: int, entity: str) -> dict[str, Any]:
         """Publish, and return what the API shows of an entity."""
         prediction = self.estimators.predict(now_ns, 150 * MS)
-        update = self.twin.advance(
-            now_ns=now_ns,
-            target_ns=prediction.target_ns,
-            sample_ns=self.estimators.live_ns,
-            joint_position=prediction.joint_position,
-            joint_velocity=prediction.joint_velocity,
-            joint_std=prediction.joint_std,
-            joint_effort=prediction.joint_effort,
-            joint_sample_ns=self.estimators.joints.live_ns,
-            body_position=prediction.body_position,
-            body_orientation=prediction.body_orientation,
-            body_position_std=prediction.position_std,
-            body_rotation_std=prediction.rotation_std,
-            posed=prediction.posed,
-        )
+        update = advance(self.twin, self.estimators, prediction, now_ns=now_ns)
         self.update = self.update if update is None else update
         assert self.update is not None
         document: Any = entity_document(self.topology, self.update, now_ns, entity)

@@ -14,6 +14,7 @@ from twind.model.errors import PermanentError
 from twind.model.messages import RawMessage
 from twind.record.plugin import McapAdapter
 from twind.runtime.record_only import RecordOnly
+from twind.runtime.sinks import open_recorders
 from twind.sources.protocol import SourceHealth
 from twind.sources.recording import Recording
 from twind.telemetry import Telemetry
@@ -143,3 +144,18 @@ def test_it_is_another_client_than_the_daemon_with_the_same_configuration(
     adapter = FakeAdapter(tmp_path / "recordings")
     run(RecordOnly(_loaded(tmp_path, adapter, "instance: cell-7\n" + SOURCE + SINK), telemetry=telemetry).run(duration_s=0.1))
     assert adapter.instances == ["cell-7-recorder"]
+
+
+def test_its_files_are_apart_from_those_of_the_daemon_with_the_same_configuration(
+    tmp_path: Path, telemetry: Telemetry, run: Callable[..., Any]
+) -> None:
+    loaded = _loaded(tmp_path, FakeAdapter(tmp_path / "recordings"), "instance: cell-7\n" + SOURCE + SINK)
+
+    async def stems() -> list[str]:
+        daemons, own = open_recorders(loaded, telemetry), RecordOnly(loaded, telemetry=telemetry)._recorders
+        for recorder in (*daemons, *own):
+            await recorder.aclose()
+        return [recorder._segments._stem for recorder in (*daemons, *own)]  # type: ignore[attr-defined]
+
+    daemons, own = run(stems())
+    assert (daemons, own) == ("cell-7-recording", "cell-7-recorder-recording")

@@ -10,7 +10,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from twind.telemetry import Telemetry
-from twind.telemetry.estimation import MAX_SERIES, ChannelFigures, ClockFigures, EntityFigures, StreamFigures
+from twind.telemetry.estimation import MAX_SERIES
+from twind.telemetry.figures import ChannelFigures, ClockFigures, EntityFigures, StreamFigures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

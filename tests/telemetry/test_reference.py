@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from twind.telemetry.counters import event_types
-from twind.telemetry.hub import event_name
+from twind.telemetry.events import event_name
 from twind.telemetry.reference import render
 
 PAGE = Path(__file__).parents[2] / "docs/reference/metrics.md"

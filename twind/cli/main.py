@@ -6,6 +6,7 @@ import click
 
 from twind import __version__
 from twind.cli.lazy import LazyGroup
+from twind.cli.startup import prepare
 
 COMMANDS = {
     "run": ("twind.cli.run:run", "Run the daemon."),
@@ -30,3 +31,4 @@ def main() -> None:
 
     Exit codes: 0 success, 1 failure, 2 usage, 78 configuration.
     """
+    prepare()

@@ -18,7 +18,8 @@ from twind.cli.arguments import configs
 def record(ctx: click.Context, *, paths: tuple[Path, ...], out: Path | None, duration: float | None) -> None:
     """Record what every source receives, as it arrives, until SIGTERM or SIGINT. The stage is not opened.
 
-    Messages of sources that acknowledge are acknowledged once they are on the disk.
+    Messages of sources that acknowledge are acknowledged once they are on the disk. The files are named after
+    INSTANCE-recorder: beside those of a running daemon with the same configuration, and with a quota of their own.
     """
     import asyncio
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from twind.cli.recordings import Window, recordings
+from twind.cli.startup import heavy_imports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,35 +59,31 @@ def replay(
     REC is an MCAP file or a folder of them; several are merged by receive stamp. The same recordings and settings always
     give the same bytes.
     """
-    if (out is None) == (speed is None):
-        raise click.UsageError("either --out, the folder for the results, or --speed is needed")  # noqa: EM101
-    if usd is not None and out is None:
-        raise click.UsageError("--usd goes with --out")  # noqa: EM101  (click's own way)
-    if broker is not None:
-        if speed is None:
-            raise click.UsageError("--to-broker needs --speed")  # noqa: EM101  (click's own way)
+    _check_usage(out=out, speed=speed, usd=usd, broker=broker, part=start is not None or end is not None)
+    if broker is not None and speed is not None:
         from twind.cli.play import play_to_broker
 
         play_to_broker(Window.of(paths, start=start, end=end), broker, speed=speed, qos=qos)
         return
-    if speed is not None and (start is not None or end is not None):
-        raise click.UsageError("--from and --to go with --out and --to-broker")  # noqa: EM101  (click's own way)
     if not configs:
         raise click.UsageError("--config is missing")  # noqa: EM101  (click's own way)
-    from twind.config.against import check_against
-    from twind.config.load import load
-    from twind.config.registry import Registry
-    from twind.model.errors import ConfigurationError
-    from twind.runtime.replay.run import ReplayOptions, replay_to_folder
-    from twind.stage.discover import discover
+    with heavy_imports():
+        from twind.config.load import load
+        from twind.config.registry import Registry
 
-    loaded = load(configs, Registry.installed())
+        loaded = load(configs, Registry.installed())
     if out is None or speed is not None:
         from twind.cli.play import play_into_daemon
 
         ctx.exit(play_into_daemon(paths, loaded, speed=speed or 1.0))
     window = Window.of(paths, start=start, end=end)
-    topology = discover(loaded.settings.stage.root)
+    with heavy_imports():
+        from twind.config.against import check_against
+        from twind.model.errors import ConfigurationError
+        from twind.runtime.replay.run import ReplayOptions, replay_to_folder
+        from twind.stage.discover import discover
+
+        topology = discover(loaded.settings.stage.root)
     problems = check_against(loaded.settings, topology, loaded.marks)
     if problems:
         raise ConfigurationError(problems)
@@ -99,7 +96,21 @@ def replay(
             take = stack.enter_context(Take(loaded.settings.stage.root, usd, sample_hz=sample_hz))
         on_progress = stack.enter_context(_progress(window))
         summary = replay_to_folder(window.paths, loaded, topology, out, options=options, take=take, on_progress=on_progress)
+    if not summary["messages"] and window.is_part:  # the span has gaps
+        raise window.empty()
     click.echo(json.dumps(summary, indent=2) if as_machine else _text(summary, out, usd))
+
+
+def _check_usage(*, out: Path | None, speed: float | None, usd: Path | None, broker: str | None, part: bool) -> None:
+    """Refuse options that do not go together; `part` is whether only a part of the recordings is meant."""
+    if (out is None) == (speed is None):
+        raise click.UsageError("either --out, the folder for the results, or --speed is needed")  # noqa: EM101
+    if usd is not None and out is None:
+        raise click.UsageError("--usd goes with --out")  # noqa: EM101  (click's own way)
+    if broker is not None and speed is None:
+        raise click.UsageError("--to-broker needs --speed")  # noqa: EM101  (click's own way)
+    if speed is not None and broker is None and part:
+        raise click.UsageError("--from and --to go with --out and --to-broker")  # noqa: EM101  (click's own way)
 
 
 class _progress:  # noqa: N801  (read as a function)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from twind.cli.arguments import configs
+from twind.cli.startup import heavy_imports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 @click.pass_context
 def run(ctx: click.Context, paths: tuple[Path, ...]) -> None:
     """Run the daemon until SIGTERM or SIGINT. Later files win over earlier ones, key by key."""
-    from twind.config.load import load
-    from twind.config.registry import Registry
+    with heavy_imports():
+        from twind.config.load import load
+        from twind.config.registry import Registry
 
-    loaded = load(paths, Registry.installed())
-    from twind.runtime.app import run as run_daemon  # after loading: what is wrong with the configuration is said at once
+        loaded = load(paths, Registry.installed())
+        from twind.runtime.app import run as run_daemon  # after loading: what is wrong with the configuration is said at once
 
     ctx.exit(run_daemon(loaded))

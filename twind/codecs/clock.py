@@ -25,7 +25,7 @@ from typing import Literal
 
 import msgspec
 
-from twind.codecs.json_refusals import JSON_FAULTS, refusal_for
+from twind.codecs.json_codec import JsonCodec
 from twind.codecs.stamps import AnyStamp, RosHeader, stamp_ns
 from twind.model.errors import RefusedInput
 from twind.model.messages import ClockSample
@@ -50,25 +50,14 @@ class _Clock(msgspec.Struct, gc=False):
     topics: tuple[str, ...] | None = None
 
 
-class ClockCodec:
+class ClockCodec(JsonCodec[_Clock, ClockSample]):
     """Decodes one report on a clock."""
 
     name = "clock"
     kind: Literal["clock"] = "clock"
+    shape = _Clock
 
-    def __init__(self) -> None:
-        self._decode = msgspec.json.Decoder(_Clock).decode
-
-    def decode(self, payload: bytes, /) -> ClockSample:
-        """Decode one payload.
-
-        Raises:
-            RefusedInput: The payload cannot be used.
-        """
-        try:
-            message = self._decode(payload)
-        except JSON_FAULTS as error:
-            raise refusal_for(payload, error) from error
+    def _sample(self, message: _Clock) -> ClockSample:
         if message.offset_s is None:
             return _of_exchange(message)
         offset_s, error_s = message.offset_s, message.error_s

@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from twind.codecs.json_refusals import JSON_FAULTS, refusal_for
+from twind.codecs.json_codec import JsonCodec
 from twind.codecs.ros_geometry import Quaternion, Vector3, variances_of_three
 from twind.codecs.stamps import AnyStamp, RosHeader, sequence_of, stamp_ns
 from twind.model.errors import RefusedInput
@@ -36,25 +36,14 @@ class _Imu(msgspec.Struct, gc=False):
     timestamp: AnyStamp = None
 
 
-class ImuCodec:
+class ImuCodec(JsonCodec[_Imu, ImuSample]):
     """Decodes one JSON reading of an inertial sensor."""
 
     name = "imu"
     kind: Literal["imu"] = "imu"
+    shape = _Imu
 
-    def __init__(self) -> None:
-        self._decode = msgspec.json.Decoder(_Imu).decode
-
-    def decode(self, payload: bytes, /) -> ImuSample:
-        """Decode one payload.
-
-        Raises:
-            RefusedInput: The payload cannot be used.
-        """
-        try:
-            message = self._decode(payload)
-        except JSON_FAULTS as error:
-            raise refusal_for(payload, error) from error
+    def _sample(self, message: _Imu) -> ImuSample:
         rate_var = variances_of_three(message.angular_velocity_covariance, "angular_velocity_covariance")
         variances_of_three(message.orientation_covariance, "orientation_covariance")
         variances_of_three(message.linear_acceleration_covariance, "linear_acceleration_covariance")

@@ -18,7 +18,7 @@ import msgspec
 from twind.codecs.json_refusals import JSON_FAULTS, refusal_for, with_nulls
 from twind.codecs.stamps import AnyStamp, RosHeader, sequence_of, stamp_ns
 from twind.model.errors import RefusedInput
-from twind.model.messages import JointSample
+from twind.model.messages import NO_SEQUENCE, JointSample
 from twind.model.refusals import Refusal
 
 
@@ -68,38 +68,36 @@ class JointStateCodec:
             RefusedInput: The payload cannot be used.
         """
         try:
-            message = self._message(payload)
+            try:
+                message = self._decode(payload)
+            except JSON_FAULTS:
+                message = self._message(payload)
             text = bytes(message.name)
             names = self._known_names.get(text) or self._names(text)
         except JSON_FAULTS as error:
             raise refusal_for(payload, error) from error
-        position = message.position
+        position, velocity, effort, header = message.position, message.velocity, message.effort, message.header
         count = len(position)
         if names and len(names) != count:
             raise RefusedInput(Refusal.WRONG_LENGTH, f"{len(names)} names but {count} positions")
         if not position:
             raise RefusedInput(Refusal.WRONG_LENGTH, "no positions")
-        if message.velocity and len(message.velocity) != count:
-            raise RefusedInput(Refusal.WRONG_LENGTH, f"{len(message.velocity)} velocities but {count} positions")
-        if message.effort and len(message.effort) != count:
-            raise RefusedInput(Refusal.WRONG_LENGTH, f"{len(message.effort)} efforts but {count} positions")
-        stamp = stamp_ns(message.header, message.stamp, message.timestamp)
-        sequence = sequence_of(message.header)
-        return JointSample(stamp, names or None, position, message.velocity, message.effort, sequence)
+        if velocity and len(velocity) != count:
+            raise RefusedInput(Refusal.WRONG_LENGTH, f"{len(velocity)} velocities but {count} positions")
+        if effort and len(effort) != count:
+            raise RefusedInput(Refusal.WRONG_LENGTH, f"{len(effort)} efforts but {count} positions")
+        stamp = stamp_ns(header, message.stamp, message.timestamp)
+        sequence = NO_SEQUENCE if header is None or header.seq is None else sequence_of(header)
+        return JointSample(stamp, names or None, position, velocity, effort, sequence)
 
     def _message(self, payload: bytes) -> _JointState:
-        """Decode a message; where that fails, again with NaN for the velocities and efforts that are not there."""
+        """Decode a message that could not be, with NaN for the velocities and efforts that are not there."""
         try:
-            return self._decode(payload)
+            text = with_nulls(payload)
+            holes, document = self._decode_holes(text), self._decode_document(text)
+            message = self._decode(msgspec.json.encode({**document, "velocity": [], "effort": []}))
         except JSON_FAULTS:
-            try:
-                text = with_nulls(payload)
-                holes, document = self._decode_holes(text), self._decode_document(text)
-                message = self._decode(msgspec.json.encode({**document, "velocity": [], "effort": []}))
-            except JSON_FAULTS:
-                message = None
-            if message is None:  # say what is wrong with it as it came
-                raise
+            return self._decode(payload)  # which says what is wrong with it as it came
         message.velocity, message.effort = _filled(holes.velocity), _filled(holes.effort)
         return message
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from twind.codecs.json_refusals import JSON_FAULTS, refusal_for
+from twind.codecs.json_codec import JsonCodec
 from twind.codecs.pose import pose_sample
 from twind.codecs.ros_geometry import Pose, Twist, variances_of_six
 from twind.codecs.stamps import AnyStamp, RosHeader, sequence_of, stamp_ns
@@ -41,25 +41,14 @@ class _Odometry(msgspec.Struct, gc=False):
     timestamp: AnyStamp = None
 
 
-class OdometryCodec:
+class OdometryCodec(JsonCodec[_Odometry, OdometrySample]):
     """Decodes one JSON odometry."""
 
     name = "odometry"
     kind: Literal["odometry"] = "odometry"
+    shape = _Odometry
 
-    def __init__(self) -> None:
-        self._decode = msgspec.json.Decoder(_Odometry).decode
-
-    def decode(self, payload: bytes, /) -> OdometrySample:
-        """Decode one payload.
-
-        Raises:
-            RefusedInput: The payload cannot be used.
-        """
-        try:
-            message = self._decode(payload)
-        except JSON_FAULTS as error:
-            raise refusal_for(payload, error) from error
+    def _sample(self, message: _Odometry) -> OdometrySample:
         stamp, sequence = stamp_ns(message.header, message.stamp, message.timestamp), sequence_of(message.header)
         pose, twist = message.pose, message.twist
         linear_var, angular_var = variances_of_six(twist.covariance)

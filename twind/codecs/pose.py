@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from twind.codecs.json_refusals import JSON_FAULTS, refusal_for
+from twind.codecs.json_codec import JsonCodec
 from twind.codecs.ros_geometry import Pose, Quaternion, Vector3, variances_of_pose
 from twind.codecs.stamps import AnyStamp, RosHeader, sequence_of, stamp_ns
 from twind.model.errors import RefusedInput
@@ -40,25 +40,14 @@ class _PoseStamped(msgspec.Struct, gc=False):
     timestamp: AnyStamp = None
 
 
-class PoseCodec:
+class PoseCodec(JsonCodec[_PoseStamped, PoseSample]):
     """Decodes one JSON pose."""
 
     name = "pose"
     kind: Literal["pose"] = "pose"
+    shape = _PoseStamped
 
-    def __init__(self) -> None:
-        self._decode = msgspec.json.Decoder(_PoseStamped).decode
-
-    def decode(self, payload: bytes, /) -> PoseSample:
-        """Decode one payload.
-
-        Raises:
-            RefusedInput: The payload cannot be used.
-        """
-        try:
-            message = self._decode(payload)
-        except JSON_FAULTS as error:
-            raise refusal_for(payload, error) from error
+    def _sample(self, message: _PoseStamped) -> PoseSample:
         outer = message.pose
         position, orientation, covariance = message.position, message.orientation, None
         if outer is not None:

@@ -68,7 +68,8 @@ def stamp_ns(header: RosHeader | FramedHeader | None, stamp: AnyStamp, timestamp
         nanoseconds = time.nanosec + time.nsecs + time.nsec  # no writer has more than one of them
         if not 0 <= nanoseconds < NS_PER_S:
             raise RefusedInput(Refusal.BAD_STAMP, f"header.stamp has {nanoseconds} ns, not 0 to 999999999")
-        return _checked(seconds * NS_PER_S + nanoseconds)
+        found = seconds * NS_PER_S + nanoseconds
+        return found if 0 < found <= MAX_STAMP_NS else _checked(found)
     value = timestamp if stamp is None else stamp
     if value is None:
         return NO_STAMP

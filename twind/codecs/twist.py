@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from twind.codecs.json_refusals import JSON_FAULTS, refusal_for
+from twind.codecs.json_codec import JsonCodec
 from twind.codecs.ros_geometry import Twist, Vector3, variances_of_six
 from twind.codecs.stamps import AnyStamp, FramedHeader, sequence_of, stamp_ns
 from twind.model.errors import RefusedInput
@@ -42,25 +42,14 @@ class _TwistStamped(msgspec.Struct, gc=False):
     timestamp: AnyStamp = None
 
 
-class TwistCodec:
+class TwistCodec(JsonCodec[_TwistStamped, TwistSample]):
     """Decodes one JSON twist."""
 
     name = "twist"
     kind: Literal["twist"] = "twist"
+    shape = _TwistStamped
 
-    def __init__(self) -> None:
-        self._decode = msgspec.json.Decoder(_TwistStamped).decode
-
-    def decode(self, payload: bytes, /) -> TwistSample:
-        """Decode one payload.
-
-        Raises:
-            RefusedInput: The payload cannot be used.
-        """
-        try:
-            message = self._decode(payload)
-        except JSON_FAULTS as error:
-            raise refusal_for(payload, error) from error
+    def _sample(self, message: _TwistStamped) -> TwistSample:
         outer, header = message.twist, message.header
         linear, angular, covariance = message.linear, message.angular, None
         if outer is not None:

@@ -6,6 +6,7 @@ One kernel call per batch of outcomes, in constant memory: a row per channel and
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from twind.estimation.compile import kernel
 from twind.model.estimates import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 CHANNELS = ("position", "pose", "twist", "world_twist", "imu", "effort", "velocity")
@@ -131,9 +134,10 @@ class Tally:
         channel = _NO_CHANNELS if channel is None else channel
         return int(count_outcomes(self._rows, stream, offset, channel, verdicts, nis))
 
-    def add_messages(self, stream: NDArray[np.int32]) -> None:
+    def add_messages(self, streams: Iterable[int]) -> None:
         """Count one decoded message of each of these streams."""
-        np.add.at(self._messages, stream, 1)
+        for stream, count in Counter(streams).items():
+            self._messages[stream] += count
 
     def withdraw(self, channel: int, stream: NDArray[np.int32]) -> None:
         """Count one sample of each of these streams as `GATED` that was `ACCEPTED`: a later one showed it to be wrong."""

@@ -13,7 +13,7 @@ import numpy as np
 from twind.model.estimates import Status
 from twind.model.notices import Notice, NoticeKind
 from twind.runtime.documents import entity_document
-from twind.telemetry.hub import event_name
+from twind.telemetry.events import event_name
 from twind.telemetry.limiter import RepeatLimiter
 from twind.telemetry.lines import Line
 

@@ -31,12 +31,8 @@ _EFFORT_DISABLED = 2
 """State of a joint's effort channel."""
 
 
-Switch = events.ChannelDisabled | events.ChannelRestored | events.SourceFrozen | events.SourceMoving
-"""What changes the trust in a stream."""
-
-
 class EstimationWatch:
-    """Compares the banks with what they were. Costs a few comparisons of arrays when nothing happened."""
+    """Compares the banks with what they were. Costs a few comparisons of bytes when nothing happened."""
 
     def __init__(self, estimators: Estimators) -> None:
         self._estimators = estimators
@@ -50,6 +46,7 @@ class EstimationWatch:
         self._frozen = estimators.joints.frozen == 1
         self._frozen_poses = estimators.poses.frozen == 1
         self._clock_counts: dict[str, NDArray[np.int64]] = {}
+        self._seen = self._state()
 
     def new_events(self) -> list[Event]:
         """Return what happened since the last call."""
@@ -57,7 +54,17 @@ class EstimationWatch:
 
     def of_entities(self) -> list[Event]:
         """Return what happened to entities since the last call, clocks left out."""
+        before, self._seen = self._seen, self._state()
+        if self._seen == before:
+            return []
         return [*self._resets(), *self._velocities(), *self._efforts(), *self._twists(), *self._freezes()]
+
+    def _state(self) -> tuple[bytes, ...]:
+        """Return all that can change when something happens; bytes are compared in a tenth of the time that arrays need."""
+        joints, poses, efforts = self._estimators.joints, self._estimators.poses, self._estimators.efforts
+        columns = [joints.resets, joints.channels, joints.frozen, poses.resets, poses.twist_off]
+        columns += [] if efforts is None else [efforts.channels]
+        return tuple([column.tobytes() for column in columns])
 
     def _resets(self) -> Iterator[Event]:
         joints, poses = self._estimators.joints, self._estimators.poses
@@ -87,12 +94,12 @@ class EstimationWatch:
                     angle_rad=2.0 * math.atan2(float(np.linalg.norm(turn[row, 1:])), abs(float(turn[row, 0]))),
                 )
 
-    def _velocities(self) -> Iterator[Switch]:
+    def _velocities(self) -> Iterator[Event]:
         lying = self._estimators.joints.channels == _DISABLED
         before, self._lying = self._lying, lying
         yield from self._switched("velocity", before, lying)
 
-    def _efforts(self) -> Iterator[Switch]:
+    def _efforts(self) -> Iterator[Event]:
         off = self._efforts_off()
         before, self._effort_off = self._effort_off, off
         yield from self._switched("effort", before, off)
@@ -101,21 +108,21 @@ class EstimationWatch:
         efforts = self._estimators.efforts
         return np.zeros(0, np.bool_) if efforts is None else efforts.channels == _EFFORT_DISABLED
 
-    def _switched(self, channel: str, before: NDArray[np.bool_], lying: NDArray[np.bool_]) -> Iterator[Switch]:
+    def _switched(self, channel: str, before: NDArray[np.bool_], lying: NDArray[np.bool_]) -> Iterator[Event]:
         if (lying == before).all():
             return
         for make, changed in ((events.ChannelDisabled, lying & ~before), (events.ChannelRestored, before & ~lying)):
             for entity, rows in self._by_entity(changed):
                 yield make(channel=channel, entity=entity, count=len(rows), joint=self._joints[rows[0]])
 
-    def _twists(self) -> Iterator[Switch]:
+    def _twists(self) -> Iterator[Event]:
         off = self._estimators.poses.twist_off == 1
         before, self._twist_off = self._twist_off, off
         for row in np.flatnonzero(off != before):
             make = events.ChannelDisabled if off[row] else events.ChannelRestored
             yield make(channel="twist", entity=self._entities[row].id, count=1)
 
-    def _freezes(self) -> Iterator[Switch]:
+    def _freezes(self) -> Iterator[Event]:
         frozen = self._estimators.joints.frozen == 1
         before, self._frozen = self._frozen, frozen
         if (frozen != before).any():

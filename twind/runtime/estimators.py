@@ -270,7 +270,7 @@ class Estimators:
             raise RefusedInput(Refusal.BAD_CLOCK, f"an offset of {said_s} contradicts when messages came")
         if sample.topics is None:
             self._measured[said.source, said.entity] = sample
-        self.tally.add_messages(np.array([stream], np.int32))
+        self.tally.add_messages([stream])
 
     def new_layout(self, joints: Sequence[int]) -> int:
         """Return the id of an order of joint rows."""
@@ -279,7 +279,7 @@ class Estimators:
     def ingest_joints(self, columns: JointColumns) -> Outcome:
         """Update the joints from one batch of messages."""
         batch = columns.arrays()
-        self.tally.add_messages(np.array(columns.messages, np.int32))
+        self.tally.add_messages(columns.messages)
         mapped, sigma, skip = self._map(batch.stream, batch.device_ns, batch.receive_ns, batch.number)
         verdicts = np.empty(len(batch.position), np.uint8)
         nis = np.empty(len(batch.position))
@@ -305,7 +305,7 @@ class Estimators:
 
     def ingest_bodies(self, columns: BodyColumns) -> Outcome:
         """Update the bodies from one batch of poses, velocities and inertial readings."""
-        self.tally.add_messages(np.array(columns.messages, np.int32))
+        self.tally.add_messages(columns.messages)
         channel = np.array(columns.channel, np.uint8)
         stream, receive_ns = np.array(columns.stream, np.int32), np.array(columns.receive_ns, np.int64)
         device_ns, number = np.array(columns.device_ns, np.int64), np.array(columns.number, np.int64)

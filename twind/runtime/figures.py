@@ -12,7 +12,7 @@ from twind.estimation.tally import CHANNELS
 from twind.model.estimates import Verdict
 from twind.model.time import NO_STAMP, NS_PER_S
 from twind.model.topology import JointKind
-from twind.telemetry.estimation import OTHER, ChannelFigures, ClockFigures, EntityFigures, StreamFigures
+from twind.telemetry.figures import OTHER, ChannelFigures, ClockFigures, EntityFigures, StreamFigures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +109,7 @@ def stream_list(estimators: Estimators, begin: int) -> dict[str, object]:
 
 
 class LiveFigures:
-    """What `twind.telemetry.estimation.Figures` asks for, of a running daemon.
+    """What `twind.telemetry.figures.Figures` asks for, of a running daemon.
 
     Args:
         topology: What the stage declares.

@@ -40,12 +40,19 @@ class BatchReport:
 
     messages: int
     refused: dict[Refusal, Refused]
-    verdicts: NDArray[np.int64]
-    """Count of samples by `Verdict`."""
-    used_ns: NDArray[np.int64]
-    """Stamps, in the daemon's clock, of the messages that changed an estimate [ns]."""
     outcomes: tuple[Outcome, ...] = ()
-    """What the estimators made of the rest, one of joints and one for each channel of bodies, as far as there were any."""
+    """What the estimators made of the rest, one of joints and one of bodies, as far as there were any."""
+
+    @property
+    def verdicts(self) -> NDArray[np.int64]:
+        """Count of samples by `Verdict`."""
+        return sum((outcome.counts() for outcome in self.outcomes), np.zeros(len(Verdict), np.int64))
+
+    @property
+    def used_ns(self) -> NDArray[np.int64]:
+        """Stamps, in the daemon's clock, of the messages that changed an estimate [ns]."""
+        used = [outcome.used_ns for outcome in self.outcomes]
+        return np.concatenate(used) if used else np.empty(0, np.int64)
 
 
 class Finder(Protocol):
@@ -74,10 +81,11 @@ class Feed:
         refused: dict[Refusal, Refused] = {}
         known = self._bindings.known
         velocities, efforts = self._estimators.uses_velocity, self._estimators.efforts is not None
+        values, ends, number = joints.position, joints.offset, joints.number
         for message in messages:
+            topic, payload = message.topic, message.payload
             try:
-                binding = known.get(message.topic) or self._bindings.find(message.topic)
-                payload = message.payload
+                binding = known.get(topic) or self._bindings.find(topic)
                 if len(payload) > binding.max_bytes:
                     raise RefusedInput(  # noqa: TRY301  (every refusal of the loop ends in the one handler below)
                         Refusal.OVERSIZE, f"{len(payload)} bytes; the route allows {binding.max_bytes}"
@@ -100,16 +108,16 @@ class Feed:
             joints.receive_ns.append(message.receive_ns)
             joints.layout.append(layout)
             if velocities and sample.velocity:
-                pad(joints.velocity, len(joints.position), math.nan)
+                pad(joints.velocity, ends[-1], math.nan)
                 joints.velocity += sample.velocity
             if efforts and sample.effort:
-                pad(joints.effort, len(joints.position), math.nan)
+                pad(joints.effort, ends[-1], math.nan)
                 joints.effort += sample.effort
-            joints.position += position
-            joints.offset.append(len(joints.position))
+            values += position
+            ends.append(ends[-1] + length)
             if sample.sequence != NO_SEQUENCE:
-                pad(joints.number, len(joints.stream) - 1, NO_SEQUENCE)
-                joints.number.append(sample.sequence)
+                pad(number, len(joints.stream) - 1, NO_SEQUENCE)
+                number.append(sample.sequence)
         return self._estimate(len(messages), refused, joints, bodies)
 
     def _estimate(
@@ -120,13 +128,7 @@ class Feed:
             outcomes.append(self._estimators.ingest_joints(joints))
         if len(bodies):
             outcomes.append(self._estimators.ingest_bodies(bodies))
-        verdicts = np.zeros(len(Verdict), np.int64)
-        for outcome in outcomes:
-            verdicts += outcome.counts()
-        used = [outcome.used_ns for outcome in outcomes]
-        return BatchReport(
-            messages, refused, verdicts, np.concatenate(used) if used else np.empty(0, np.int64), tuple(outcomes)
-        )
+        return BatchReport(messages, refused, tuple(outcomes))
 
     def _refuse(self, refused: dict[Refusal, Refused], message: RawMessage, refusal: RefusedInput) -> None:
         entry = refused.get(refusal.reason)

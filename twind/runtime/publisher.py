@@ -11,6 +11,7 @@ import numpy as np
 from twind.model.errors import StageError
 from twind.model.estimates import Status
 from twind.model.time import NS_PER_S, ms_to_ns
+from twind.runtime.advance import advance
 from twind.runtime.estimation_watch import EstimationWatch
 from twind.telemetry import events
 
@@ -98,21 +99,7 @@ class Publisher:
         now_ns = time.time_ns()
         prediction = self._estimators.predict(now_ns, self._predict_after_ns)
         waiting, self._waiting, self._n_waiting = self._waiting, [], 0
-        update = self._twin.advance(
-            now_ns=now_ns,
-            target_ns=prediction.target_ns,
-            sample_ns=self._estimators.live_ns,
-            joint_position=prediction.joint_position,
-            joint_velocity=prediction.joint_velocity,
-            joint_std=prediction.joint_std,
-            joint_effort=prediction.joint_effort,
-            joint_sample_ns=self._estimators.joints.live_ns,
-            body_position=prediction.body_position,
-            body_orientation=prediction.body_orientation,
-            body_position_std=prediction.position_std,
-            body_rotation_std=prediction.rotation_std,
-            posed=prediction.posed,
-        )
+        update = advance(self._twin, self._estimators, prediction, now_ns=now_ns)
         if update is None:
             self.last_ok_monotonic_s = time.monotonic()
             return

@@ -33,13 +33,12 @@ class RecordOnly:
         self._telemetry = telemetry
         self._shutdown = Shutdown(telemetry, deadline_s=settings.shutdown_s)
         self._supervisor = Supervisor(telemetry)
-        self._recorders = open_recorders(loaded, telemetry)
+        instance = f"{settings.instance}-recorder"
+        """A daemon with this configuration may run: its session at a broker, its files and their quota are its own."""
+        self._recorders = open_recorders(loaded, telemetry, instance=instance)
         if not self._recorders or not settings.sources:
             missing = "source to record from" if self._recorders else "sink of type mcap to record to"
             raise PermanentError(f"the configuration has no {missing}")
-        instance = (
-            f"{settings.instance}-recorder"  # a daemon with this configuration may run: its session at a broker is its own
-        )
         self._taps = []
         for name, of_source in settings.sources.items():
             adapter = loaded.registry.sources.load(of_source.type)

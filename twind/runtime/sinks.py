@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from twind.telemetry import Telemetry
 
 
-def open_sinks(loaded: Loaded, telemetry: Telemetry, *, generation: int = 0, robots: Sequence[str] = ()) -> list[Sink]:
+def open_sinks(
+    loaded: Loaded, telemetry: Telemetry, *, instance: str | None = None, generation: int = 0, robots: Sequence[str] = ()
+) -> list[Sink]:
     """Make every sink of the configuration; nothing is written or connected yet.
 
     Args:
         loaded: The configuration.
         telemetry: Where sinks count and say what they do.
+        instance: Whose files and connections they are, where not that of the configuration.
         generation: Number of this start; 0 where starts are not counted.
         robots: Ids of the robots that this daemon looks after.
 
@@ -28,7 +31,7 @@ def open_sinks(loaded: Loaded, telemetry: Telemetry, *, generation: int = 0, rob
     """
     settings = loaded.settings
     context = SinkContext(
-        instance=settings.instance,
+        instance=settings.instance if instance is None else instance,
         stage_root=settings.stage.root,
         routes={name: source.routes for name, source in settings.sources.items()},
         telemetry=telemetry,
@@ -43,10 +46,10 @@ def open_sinks(loaded: Loaded, telemetry: Telemetry, *, generation: int = 0, rob
     return sinks
 
 
-def open_recorders(loaded: Loaded, telemetry: Telemetry) -> list[RawSink]:
-    """Make the sinks of the configuration that take raw messages, and no others.
+def open_recorders(loaded: Loaded, telemetry: Telemetry, *, instance: str | None = None) -> list[RawSink]:
+    """Make the sinks of the configuration that take raw messages, and no others; `instance` as of `open_sinks`.
 
     Raises:
         MissingExtraError: A sink's adapter is not installed.
     """
-    return [sink for sink in open_sinks(loaded, telemetry) if isinstance(sink, RawSink)]
+    return [sink for sink in open_sinks(loaded, telemetry, instance=instance) if isinstance(sink, RawSink)]

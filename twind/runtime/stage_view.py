@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from twind.runtime.http.views import Content
+from twind.model.stage_file import StageFile
 from twind.stage.snapshot import LIVE, TWIN
 
 if TYPE_CHECKING:
@@ -47,10 +47,9 @@ class StageView:
             "left_out_total": len(tree.left_out),
         }
 
-    async def find(self, path: str) -> Content | None:
+    async def find(self, path: str) -> StageFile | None:
         """Return what stands at a path of the tree; paths are looked up as they are, never taken apart."""
-        if path == LIVE:
-            copy = await self.copies.newest()
-            return Content(LIVE, data=copy.data, etag=copy.digest)
-        file = self.tree.files.get(path)
-        return None if file is None else Content(path, data=file.data, etag=file.digest, file=file.path)
+        if path != LIVE:
+            return self.tree.files.get(path)
+        copy = await self.copies.newest()
+        return StageFile(None, copy.data, copy.digest)

@@ -270,7 +270,11 @@ def _decompressed(data: bytes, block: Block) -> bytes:
     """
     if block.compression == "":
         return data
-    if block.compression == "zstd":
+    if block.compression == "zstd" and block.size and not block.cut:  # at once: in three quarters of the time
+        if zstandard.frame_content_size(data) > block.size:
+            raise ValueError(f"more than {block.size} bytes are in it")
+        content = zstandard.ZstdDecompressor().decompress(data, max_output_size=block.size)
+    elif block.compression == "zstd":
         content = zstandard.ZstdDecompressor().decompressobj().decompress(data)
     elif block.compression == "lz4":
         content = lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=block.size)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from pxr import Sdf, UsdUtils
 
-from twind.model.digest import digest
 from twind.model.errors import StageError
+from twind.model.stage_file import StageFile
 from twind.stage.composed import composed_root
 from twind.stage.dependencies import dependencies_of
 from twind.stage.opening import collected_diagnostics
@@ -43,23 +43,6 @@ _ASSET_TYPES = frozenset(_TYPES.split())
 
 _MAX_REWRITTEN_BYTES = 256 << 20
 """Larger layers are given as they are: one that is written anew is held in memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class StageFile:
-    """One file of the tree."""
-
-    path: Path | None
-    """Where it is, symbolic links followed; None when it is held in memory."""
-    data: bytes = b""
-    """What it holds, when in memory."""
-    digest: str = ""
-    """Names that content."""
-
-    @classmethod
-    def holding(cls, data: bytes) -> StageFile:
-        """Return a file that is held in memory."""
-        return cls(None, data, digest(data))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pxr import Sdf, Usd, UsdUtils
 
 from twind.model.errors import StageError
-from twind.stage.bootstrap import StageFile, file_tree
+from twind.model.stage_file import StageFile
+from twind.stage.bootstrap import file_tree
 from twind.stage.composed import composed_root, path_to
 from twind.stage.live import SCHEMA_VERSION
 from twind.stage.opening import collected_diagnostics, open_stage

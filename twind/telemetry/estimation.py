@@ -7,112 +7,26 @@ all their samples, ages and standard deviations are the largest of theirs.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from twind.telemetry.figures import OTHER
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from prometheus_client import Metric
 
     from twind.telemetry.catalogue import Catalogue
+    from twind.telemetry.figures import EntityFigures, Figures, StreamFigures
 
 MAX_SERIES = 500
 """Streams, and entities, that have series of their own."""
-OTHER = "other"
 _ACCEPTED = "accepted"
 _MAX_TOPIC = 200
 """Characters of a topic that are shown in a label."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelFigures:
-    """What became of the samples of one channel of a stream."""
-
-    samples: int
-    verdicts: Mapping[str, int]
-    """Samples by verdict."""
-    mean_nis: float
-    """Mean normalised innovation squared of accepted samples; NaN before the first."""
-    nis_samples: int
-    """How many that is the mean of."""
-    nis_expected: int
-    """What an honest filter shows: the degrees of freedom."""
-    nis_band_95: tuple[float, float] | None
-    """Where the mean of so many lies with 95 % probability if the filter is honest."""
-    noise_found: Mapping[str, float] | None = None
-    """Of poses: one sigma of their `position` and `rotation` as found, over what is stated or configured; 1 until known."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClockFigures:
-    """The clock of a stream's device, as estimated. NaN where it is not known."""
-
-    offset_s: float
-    """What is added to the newest device stamp [s]."""
-    skew_ppm: float
-    jitter_ms: float
-    """One sigma of arrival [ms]."""
-    steps: int
-    """How often it was set."""
-    shares_the_daemons_clock: bool
-    two_ways: int = 0
-    """How many offsets were taken in that the source measured both ways."""
-    two_way_std_ms: float = math.nan
-    """One sigma, by now, of the offset that they show [ms]; above 2 it no longer places stamps, but still shows the floor."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamFigures:
-    """One topic of one source."""
-
-    source: str
-    topic: str
-    entity: str
-    """Id of the entity that it is about."""
-    messages: int
-    """Messages that were decoded, whatever number of samples each held."""
-    resets: int
-    """Samples that re-initialised an estimate."""
-    clock: ClockFigures | None
-    """None for several streams together."""
-    channels: Mapping[str, ChannelFigures]
-    """By name: position, pose, twist or imu; those that it carried."""
-
-
-@dataclass(frozen=True, slots=True)
-class EntityFigures:
-    """One robot or object."""
-
-    entity: str
-    age_s: float
-    """Age of its newest sample that tells of the present [s]; NaN before the first."""
-    std: Mapping[str, float]
-    """Largest standard deviation by quantity: `joint_rad`, `joint_m`, `position_m`, `rotation_rad`."""
-    joints_limited: int
-    """Joints held at a limit because their estimate is beyond it."""
-    resets: int
-    """How often estimates of it were started anew."""
-
-
-class Figures(Protocol):
-    """Who knows the figures."""
-
-    def streams(self, begin: int, end: int) -> Sequence[StreamFigures]:
-        """Return those of some streams, in the order of their first messages."""
-
-    def other_streams(self, begin: int) -> StreamFigures | None:
-        """Return those of all further streams together; None when there are none."""
-
-    def entities(self, begin: int, end: int) -> Sequence[EntityFigures]:
-        """Return those of some entities, in discovery order."""
-
-    def other_entities(self, begin: int) -> EntityFigures | None:
-        """Return those of all further entities together; None when there are none."""
-
 
 _STREAM, _CHANNEL, _ENTITY = ("source", "topic"), ("source", "topic", "channel"), ("entity",)
 _FAMILIES: dict[str, tuple[str, tuple[str, ...], str]] = {

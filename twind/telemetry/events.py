@@ -7,7 +7,9 @@ the configuration, reasons from enums.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 
@@ -25,6 +27,16 @@ class Event:
     """Whether repeats of the same event with the same labels are held back in the log (they are always counted)."""
     told: ClassVar[bool] = True
     """Whether sinks may tell it to others as an incident; what is about the telling itself is not."""
+
+
+def event_name(kind: type[Event]) -> str:
+    """Return the name of an event in the log: its class name in snake case."""
+    return _snake_case(kind.__name__)
+
+
+@cache
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 @dataclass(frozen=True, slots=True)

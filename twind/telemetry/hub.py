@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 import time
 from dataclasses import fields
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
@@ -19,6 +18,7 @@ from twind.telemetry import events
 from twind.telemetry.bridge import LibraryLogs
 from twind.telemetry.catalogue import Catalogue
 from twind.telemetry.counters import EventCounters
+from twind.telemetry.events import event_name
 from twind.telemetry.limiter import RepeatLimiter
 from twind.telemetry.lines import Line, as_console, as_json
 from twind.telemetry.metrics import Metrics
@@ -118,16 +118,6 @@ class Telemetry:
         suppressed = self._limiter.admit(key, line)
         if suppressed is not None:
             self._writer.put(_with_suppressed(line, suppressed))
-
-
-def event_name(kind: type[Event]) -> str:
-    """Return the name of an event in the log: its class name in snake case."""
-    return _snake_case(kind.__name__)
-
-
-@cache
-def _snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def _field_values(event: Event) -> dict[str, object]:

@@ -9,7 +9,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from twind.telemetry.counters import event_types
-from twind.telemetry.hub import Telemetry, event_name
+from twind.telemetry.events import event_name
+from twind.telemetry.hub import Telemetry
 
 if TYPE_CHECKING:
     from twind.telemetry.events import Event

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from twind.runtime.http.views import Content, StageFiles
+    from twind.model.stage_file import StageFile
+    from twind.runtime.http.views import StageFiles
 
 _MAX_TRANSFERS = 16
 """Bodies under way at a time; more are asked to come back."""
@@ -94,11 +95,12 @@ class StageRoutes:
         files = self._files()
         if files is None:
             return answers.not_started()
-        content = await files.find(request.match_info["path"])
-        body = None if content is None else await self._body(content)
-        if content is None or body is None:
+        path = request.match_info["path"]
+        file = await files.find(path)
+        body = None if file is None else await self._body(file)
+        if body is None:
             return answers.error(404, "no such file belongs to the stage, or it is gone; /stage/ lists what does")
-        return self._answer(request, content.name, body)
+        return self._answer(request, path, body)
 
     def _answer(self, request: web.Request, name: str, body: _Body) -> web.Response:
         headers = {"ETag": f'"{body.etag}"', "Cache-Control": "no-cache"}  # may be kept, must be asked about
@@ -112,10 +114,10 @@ class StageRoutes:
             return answers.error(503, "too many downloads at a time", headers={"Retry-After": "1"})
         return web.Response(body=self._sent(request, body), headers=headers)
 
-    async def _body(self, content: Content) -> _Body | None:
-        if content.file is None:
-            return _Body(len(content.data), content.etag, data=memoryview(content.data))
-        return await asyncio.get_running_loop().run_in_executor(self._readers, _look, content.file)
+    async def _body(self, file: StageFile) -> _Body | None:
+        if file.path is None:
+            return _Body(len(file.data), file.digest, data=memoryview(file.data))
+        return await asyncio.get_running_loop().run_in_executor(self._readers, _look, file.path)
 
     async def _sent(self, request: web.Request, body: _Body) -> AsyncIterator[bytes]:
         """Yield chunks; one that is not taken in time ends the connection."""

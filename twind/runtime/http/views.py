@@ -7,23 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
+    from twind.model.stage_file import StageFile
     from twind.runtime.health import Health
     from twind.viewers.hub import Hub
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What stands at one path below `/stage/`: data, or a file on disk."""
-
-    name: str
-    """Its file name says what kind it is."""
-    data: bytes = b""
-    etag: str = ""
-    """Names the data; that of a file is what the file system says of it."""
-    file: Path | None = None
-    """Without symbolic links in it."""
 
 
 class StageFiles(Protocol):
@@ -32,7 +19,7 @@ class StageFiles(Protocol):
     def index(self) -> Mapping[str, object]:
         """Return the document of `/stage/`."""
 
-    async def find(self, path: str, /) -> Content | None:
+    async def find(self, path: str, /) -> StageFile | None:
         """Return what stands at a path, or None."""
 
 

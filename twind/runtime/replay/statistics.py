@@ -15,18 +15,20 @@ from twind.model.estimates import Verdict
 from twind.runtime.estimation_watch import EstimationWatch
 from twind.runtime.figures import stream_figures
 from twind.telemetry import events
-from twind.telemetry.hub import event_name
+from twind.telemetry.events import event_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
     from twind.model.errors import RefusedInput
     from twind.model.messages import RawMessage
     from twind.runtime.estimators import Estimators, Outcome
     from twind.runtime.pipeline import BatchReport
     from twind.runtime.replay.routing import RecordedRoutes
-    from twind.telemetry.estimation import StreamFigures
     from twind.telemetry.events import Event
+    from twind.telemetry.figures import StreamFigures
 
 _MAX_EVENTS = 1000
 """Events kept of one stream; the rest is counted."""
@@ -34,7 +36,6 @@ _CLOCK_COUNTS = {
     "steps_ahead": "clock_step", "steps_back": "clock_step", "freezes": "stamps_frozen", "trust_lost": "clock_not_shared",
 }  # fmt: skip
 """What the clock bank counts, with the event that it is in the summary."""
-_NAMES = tuple(_CLOCK_COUNTS)
 _OF_ENTITIES = (events.ChannelDisabled, events.ChannelRestored, events.SourceFrozen, events.SourceMoving)
 _POSITIONS, _POSES, _TWISTS = ("position",), ("pose",), ("twist", "world_twist")
 """Channels whose samples show that joints freeze or report velocities that lie, that poses freeze, and that a twist lies."""
@@ -65,7 +66,8 @@ class Statistics:
         self._streams: dict[str, _Stream] = {}
         self._keys: dict[int, str] = {}
         self._watch = EstimationWatch(estimators)
-        self._clocks = np.zeros((len(_CLOCK_COUNTS), 0), np.int64)
+        self._clocks: dict[str, NDArray[np.int64]] = {}
+        self._clocks_seen = b""
 
     def refused(self, message: RawMessage, refusal: RefusedInput) -> None:
         """Count one message that could not be used."""
@@ -119,19 +121,18 @@ class Statistics:
 
     def _note_clocks(self, last_ns: int) -> None:
         clocks = self._estimators.clocks
-        counts = np.array(list(clocks.counts(_CLOCK_COUNTS, streams=len(self._estimators.streams)).values()))
-        before, self._clocks = self._clocks, counts
-        if np.array_equal(before, counts):
+        counts = clocks.counts(_CLOCK_COUNTS, streams=len(self._estimators.streams))
+        seen = b"".join([count.tobytes() for count in counts.values()])
+        if seen == self._clocks_seen:
             return
-        since = counts.copy()
-        since[:, : before.shape[1]] -= before  # streams come, and never go
-        for count, row in np.argwhere(since).tolist():
-            event = {
-                "stamp_ns": last_ns,
-                "event": _CLOCK_COUNTS[_NAMES[count]],
-                "offset_s": _number(float(clocks.offset_s[row])),
-            }
-            self._of_row(row).note(event)
+        before, self._clocks, self._clocks_seen = self._clocks, counts, seen
+        for name, count in counts.items():
+            since = count.copy()
+            if name in before:  # streams come, and never go
+                since[: len(before[name])] -= before[name]
+            for row in np.flatnonzero(since).tolist():
+                offset_s = _number(float(clocks.offset_s[row]))
+                self._of_row(row).note({"stamp_ns": last_ns, "event": _CLOCK_COUNTS[name], "offset_s": offset_s})
 
     def _stream(self, key: str) -> _Stream:
         stream = self._streams.get(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twind.model.time import NS_PER_S, ms_to_ns
+from twind.runtime.advance import advance
 from twind.twin import Twin
 
 if TYPE_CHECKING:
@@ -31,22 +32,7 @@ class TakeSampler:
         """Add what was predicted at one instant, under the time that has passed since the first."""
         if self._first_ns is None:
             self._first_ns = sample_ns
-        update = self._twin.advance(
-            now_ns=sample_ns,
-            target_ns=prediction.target_ns,
-            sample_ns=self._estimators.live_ns,
-            joint_position=prediction.joint_position,
-            joint_velocity=prediction.joint_velocity,
-            joint_std=prediction.joint_std,
-            joint_effort=prediction.joint_effort,
-            joint_sample_ns=self._estimators.joints.live_ns,
-            body_position=prediction.body_position,
-            body_orientation=prediction.body_orientation,
-            body_position_std=prediction.position_std,
-            body_rotation_std=prediction.rotation_std,
-            posed=prediction.posed,
-            everything=True,
-        )
+        update = advance(self._twin, self._estimators, prediction, now_ns=sample_ns, everything=True)
         if update is not None:
             self._take.add((sample_ns - self._first_ns) / NS_PER_S, update)
 
