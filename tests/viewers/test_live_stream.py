@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import socket
 import threading
@@ -23,7 +24,7 @@ from twind.viewers.follower.client import Follower, Status, Subscription
 from twind.viewers.follower.frames import read_catalogue, read_frame
 from twind.viewers.follower.usd_sink import UsdSink
 from twind.viewers.follower.websocket import WebSocket
-from twind.viewers.protocol import SUBPROTOCOL
+from twind.viewers.protocol import SUBPROTOCOL, TOKEN_PREFIX
 
 if TYPE_CHECKING:
     from tests.viewers.conftest import Streamed
@@ -265,6 +266,38 @@ def test_a_wrong_token_is_refused_and_the_right_one_let_in(streamed: Callable[..
         await local.stop()
 
     serve(cell, scenario, token=TOKEN)
+
+
+def test_a_page_names_its_token_as_a_subprotocol_which_is_never_named_back_nor_logged(
+    streamed: Callable[..., Streamed], caplog: pytest.LogCaptureFixture
+) -> None:
+    cell = streamed()
+    token = "käse>>>/???"  # noqa: S105  (in base64 it has both characters that base64url replaces, and padding)
+    entry = TOKEN_PREFIX + base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
+    assert {"-", "_"} <= set(entry)
+
+    async def scenario(server: HttpServer, _: Hub) -> None:
+        async with ClientSession(server.url) as client:
+            for order in ((SUBPROTOCOL, entry), (entry, SUBPROTOCOL)):
+                async with client.ws_connect("/live", protocols=order) as ws:
+                    assert ws.protocol == SUBPROTOCOL
+                    await ws.send_str('{"type":"hello"}')
+                    assert json.loads((await ws.receive()).data)["type"] == "catalogue"
+            raw = TOKEN_PREFIX + token
+            for wrong in ((), (entry[:-1],), (TOKEN_PREFIX,), (entry, TOKEN_PREFIX + "AAAA"), (entry.upper(),), (raw,)):
+                with pytest.raises(WSServerHandshakeError) as refused:
+                    await client.ws_connect("/live", protocols=(SUBPROTOCOL, *wrong))
+                assert refused.value.status == 401
+            with pytest.raises(WSServerHandshakeError) as refused:
+                await client.ws_connect("/live", protocols=("twind.live.9", entry))
+            assert refused.value.status == 400
+            async with client.get("/api/v1/status", headers={"Sec-WebSocket-Protocol": entry}) as response:
+                assert response.status == 401, "only the stream takes it so"
+
+    with caplog.at_level(0):
+        serve(cell, scenario, token=token)
+    assert entry not in caplog.text
+    assert entry not in cell.log.getvalue()
 
 
 def test_pages_from_elsewhere_are_refused_unless_they_are_named(streamed: Callable[..., Streamed]) -> None:
