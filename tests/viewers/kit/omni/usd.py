@@ -115,7 +115,6 @@ class UsdContext:
         if self._stage is not None:
             self._state = StageState.CLOSING
             self._tell(StageEventType.CLOSING)
-            UsdUtils.StageCache.Get().Erase(self._stage)
             self._stage, self._state = None, StageState.CLOSED
             self._tell(StageEventType.CLOSED)
         if on_finish_fn is not None:
@@ -126,7 +125,7 @@ class UsdContext:
         self.close_stage()
         self._state = StageState.OPENING
         self._tell(StageEventType.OPENING)
-        UsdUtils.StageCache.Get().Insert(stage)
+        UsdUtils.StageCache.Get().Insert(stage)  # and there it stays until the test is over, for tests look at it
         self._stage, self._state = stage, StageState.OPENED
         self._tell(StageEventType.OPENED)
 

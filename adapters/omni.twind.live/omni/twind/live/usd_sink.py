@@ -92,7 +92,7 @@ class UsdSink:
                 if one.name == _QUALITY and spec is not None
             ]
         except _REFUSALS as error:
-            raise ProtocolError(f"the catalogue cannot be shown in USD: {error}") from error
+            raise ProtocolError(f"the catalogue cannot be shown in USD: {_said(error)}") from error
 
     def apply(self, frames: Iterable[Frame]) -> int:
         """Apply frames in order; return how many values were set.
@@ -151,7 +151,7 @@ class UsdSink:
             with Sdf.ChangeBlock():
                 deque(map(setattr, specs, repeat("default"), values), maxlen=0)
         except _REFUSALS as error:
-            raise ProtocolError(f"a value that USD does not take: {error}") from error
+            raise ProtocolError(f"a value that USD does not take: {_said(error)}") from error
 
     def _author(self) -> list[list[Any]]:
         catalogue = self.catalogue
@@ -165,9 +165,9 @@ class UsdSink:
         for prim in catalogue.prims:
             if prim.path in self._leave_out:
                 continue
-            spec = Sdf.CreatePrimInLayer(self.layer, prim.path)
-            if spec is None:
+            if not (Sdf.Path.IsValidPathString(prim.path) and Sdf.Path(prim.path).IsAbsoluteRootOrPrimPath()):
                 raise ProtocolError(f"{prim.path!r} is no prim path")
+            spec = Sdf.CreatePrimInLayer(self.layer, prim.path)
             if prim.schemas:
                 spec.SetInfo("apiSchemas", Sdf.TokenListOp.Create(prependedItems=list(prim.schemas)))
         for fixed in catalogue.fixed:
@@ -219,3 +219,9 @@ def _value(type_name: str, value: Any) -> Any:
 
 def _color(value: Any) -> Any:
     return _value("color3f[]", value)
+
+
+def _said(error: Exception) -> str:
+    """Return the sentence of an error of USD's bindings, which come with a good deal around it."""
+    sentences = [str(one.commentary) for one in error.args if hasattr(one, "commentary")]
+    return "; ".join(sentences) or str(error).partition("\n")[0]

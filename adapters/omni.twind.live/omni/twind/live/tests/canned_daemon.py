@@ -71,6 +71,7 @@ class CannedDaemon:
         self._server.settimeout(_TIMEOUT_S)
         self._here = threading.Condition()
         self._client: socket.socket | None = None
+        self._connects = 0
         self._thread = threading.Thread(target=self._serve, name="canned daemon", daemon=True)
         self._thread.start()
 
@@ -101,6 +102,12 @@ class CannedDaemon:
                 raise TimeoutError("nobody has connected")
             self._client.sendall(head + payload)
 
+    def wait_for_connection(self, number: int) -> None:
+        """Wait until somebody has connected for the so-manieth time."""
+        with self._here:
+            if not self._here.wait_for(lambda: self._connects >= number and self._client is not None, _TIMEOUT_S):
+                raise TimeoutError(f"{self._connects} connections, not {number}")
+
     def cut(self) -> None:
         """End the connection without a word."""
         with self._here:
@@ -121,6 +128,7 @@ class CannedDaemon:
                 self._greet(client)
                 with self._here:
                     self._client = client
+                    self._connects += 1
                     self._here.notify_all()
                 while client.recv(65536):  # what clients say does not matter here
                     pass
