@@ -138,7 +138,7 @@ def test_when_it_is_disabled_nothing_of_it_is_left(kit: Kit, canned: Any) -> Non
     assert stage.GetSessionLayer().empty
     assert not stage.GetSessionLayer().subLayerPaths
     assert stage.GetRootLayer().ExportToString() == before
-    assert stage.GetUsedLayers() == [stage.GetSessionLayer(), stage.GetRootLayer()]
+    assert {*map(repr, stage.GetUsedLayers())} == {*map(repr, (stage.GetSessionLayer(), stage.GetRootLayer()))}
     from carb.eventdispatcher import get_eventdispatcher  # type: ignore[import-not-found]
 
     assert not get_eventdispatcher()._observers

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import socket
+import struct
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -181,6 +182,57 @@ def test_a_client_that_takes_nothing_for_a_while_gets_one_full_frame_and_holds_n
         await other.stop()
 
     serve(cell, scenario)
+
+
+def test_one_that_takes_the_last_frames_without_acknowledging_them_is_not_forgotten(
+    streamed: Callable[..., Streamed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twind.viewers.session.GAP_S", 0.2)
+    cell = streamed(rate_hz=1000.0)
+
+    async def scenario(server: HttpServer, hub: Hub) -> None:
+        async with ClientSession(server.url) as client, client.ws_connect("/live", protocols=(SUBPROTOCOL,)) as ws:
+            await ws.send_str('{"type":"hello","acknowledges":true}')
+            catalogue = read_catalogue(json.loads((await ws.receive()).data))
+            assert read_frame((await ws.receive()).data, catalogue).sequence == 1
+            (session,) = hub._sessions
+            await ws.send_str('{"type":"ack","sequence":1}')
+            await until(lambda: session._mark is None, "it is heard")
+            cell.write()
+            assert read_frame((await ws.receive()).data, catalogue).sequence == 2
+            await until(session._asleep, "it has not acknowledged that one, and nothing else comes that it could acknowledge")
+            cell.write()
+            still = read_frame((await ws.receive()).data, catalogue)
+            assert (still.still, still.base, still.sequence) == (True, 2, 2)
+            await ws.send_str('{"type":"ack","sequence":2}')
+            full = read_frame((await ws.receive()).data, catalogue)
+            while full.still:
+                full = read_frame((await ws.receive()).data, catalogue)
+            assert (full.full, full.sequence) == (True, 3)
+
+    serve(cell, scenario)
+
+
+def test_one_that_is_gone_before_it_is_let_in_is_no_error(
+    streamed: Callable[..., Streamed], caplog: pytest.LogCaptureFixture
+) -> None:
+    cell = streamed()
+
+    async def scenario(server: HttpServer, _: Hub) -> None:
+        request = (
+            f"GET /live HTTP/1.1\r\nHost: {server.url.removeprefix('http://')}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n"
+        )
+        for _ in range(20):
+            with socket.create_connection((server.address), timeout=PATIENCE_S) as gone:
+                gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing resets
+                gone.sendall(request.encode())
+        local = Local(server)
+        await local.shows(1)
+        await local.stop()
+
+    serve(cell, scenario)
+    assert "cannot answer" not in caplog.text
 
 
 @pytest.mark.parametrize(
