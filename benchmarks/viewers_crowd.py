@@ -6,6 +6,7 @@ Windows with and without the two take turns on the same connections, so that a m
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -84,6 +85,7 @@ async def _run(
         followers = [await _start("viewers_follower.py", server.url) for _ in range(viewers - 1)]
         while len(hub) < len(followers):  # noqa: ASYNC110  (nobody tells)
             await asyncio.sleep(0.01)
+        first = [_goes_first(0), *(_goes_first(one.pid) for one in followers)]
         writing = asyncio.create_task(_write(hub, flushes))
         await asyncio.sleep(_SETTLE_S)
         for _ in range(pairs):
@@ -94,9 +96,20 @@ async def _run(
             await asyncio.sleep(2 * _SETTLE_S)
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
+        if all(first):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         await hub.aclose()
         answers = [await asyncio.to_thread(one.communicate) for one in followers]
     return windows, [np.frombuffer(said, np.int64).reshape(-1, 3) for said, _ in answers]
+
+
+def _goes_first(pid: int) -> bool:
+    """Let a process run before all others on the machine, where that is allowed; else a busy machine is what is measured."""
+    try:
+        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(1))
+    except PermissionError:
+        return False
+    return True
 
 
 async def _start(script: str, url: str) -> subprocess.Popen[bytes]:

@@ -17,7 +17,7 @@ from pxr import Gf, Usd, UsdGeom
 from tests.end_to_end.conftest import start_daemon  # noqa: F401  (a fixture)
 from tests.end_to_end.daemon import Daemon, settings
 from tests.end_to_end.robots import Player, Track
-from tests.viewers.in_kit import EXTENSION, PREFIX, Kit, fake_kit
+from tests.viewers.in_kit import PREFIX, Kit, fake_kit
 from tests.viewers.layers import layer_as_data
 from twind.model.estimates import Status
 from twind.stage.discover import discover
@@ -98,14 +98,6 @@ def test_its_layer_equals_the_daemons_at_every_sequence_number_and_nothing_is_le
     done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == json.loads(json.dumps(expected))
-
-
-def test_its_own_tests_for_kit_pass() -> None:
-    path = f"{Path(__file__).parent / 'kit'}:{EXTENSION}"
-    program = [sys.executable, "-W", "error", "-m", "unittest", "omni.twind.live.tests"]
-    done = subprocess.run(program, env={"PYTHONPATH": path}, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "Ran 3 tests" in done.stderr
 
 
 def test_it_comes_to_a_stage_that_is_opened_and_goes_before_it_is_closed(kit: Kit, canned: Any) -> None:
