@@ -1,8 +1,13 @@
 """Everything an adapter may use. Adapters import this module and nothing else of twind."""
 
-from twind.config.base import Secret, SettingsModel, SourceSettings
+from twind.config.base import NoticeSettings, RetrySettings, Secret, SettingsModel, SourceSettings
+from twind.flow.cloud_events import CONTENT_TYPE
+from twind.flow.delivery import Carrier, Delivery
+from twind.flow.outbox import Outgoing
 from twind.flow.queues import Intake
+from twind.flow.replacing import replacing
 from twind.flow.retry import Backoff
+from twind.flow.sinks import SinkContext
 from twind.model.errors import MissingExtraError, PermanentError, RefusedInput, RetryableError, TwindError
 from twind.model.messages import (
     NO_SEQUENCE,
@@ -15,6 +20,7 @@ from twind.model.messages import (
     RawMessage,
     TwistSample,
 )
+from twind.model.notices import NoticeKind
 from twind.model.refusals import Refusal
 from twind.model.routes import TopicPattern, overlapping
 from twind.model.time import NO_STAMP, NS_PER_MS, NS_PER_S
@@ -22,18 +28,24 @@ from twind.sources.protocol import AcknowledgingSource, LossySource, SourceAdapt
 from twind.telemetry import Telemetry, events
 
 __all__ = [
+    "CONTENT_TYPE",
     "NO_SEQUENCE",
     "NO_STAMP",
     "NS_PER_MS",
     "NS_PER_S",
     "AcknowledgingSource",
     "Backoff",
+    "Carrier",
+    "Delivery",
     "ImuSample",
     "Intake",
     "JointSample",
     "LossySource",
     "MissingExtraError",
+    "NoticeKind",
+    "NoticeSettings",
     "OdometrySample",
+    "Outgoing",
     "PackedJoints",
     "PackedPoses",
     "PermanentError",
@@ -41,9 +53,11 @@ __all__ = [
     "RawMessage",
     "Refusal",
     "RefusedInput",
+    "RetrySettings",
     "RetryableError",
     "Secret",
     "SettingsModel",
+    "SinkContext",
     "SourceAdapter",
     "SourceHealth",
     "SourceSettings",
@@ -53,4 +67,5 @@ __all__ = [
     "TwistSample",
     "events",
     "overlapping",
+    "replacing",
 ]
