@@ -69,16 +69,13 @@ class CannedDaemon:
     def __init__(self) -> None:
         self._server = socket.create_server(("127.0.0.1", 0))
         self._server.settimeout(_TIMEOUT_S)
+        self.address = "http://127.0.0.1:{1}".format(*self._server.getsockname())
+        """Where it listens."""
         self._here = threading.Condition()
         self._client: socket.socket | None = None
         self._connects = 0
         self._thread = threading.Thread(target=self._serve, name="canned daemon", daemon=True)
         self._thread.start()
-
-    @property
-    def address(self) -> str:
-        """Where it listens."""
-        return "http://127.0.0.1:{1}".format(*self._server.getsockname())
 
     def __enter__(self) -> Self:
         """Listen."""
