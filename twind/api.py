@@ -1,6 +1,7 @@
 """Everything an adapter may use. Adapters import this module and nothing else of twind."""
 
-from twind.config.base import NoticeSettings, RetrySettings, Secret, SettingsModel, SourceSettings
+from twind.config.address import is_loopback, parse_address
+from twind.config.base import DeliverySettings, NoticeSettings, RetrySettings, Secret, SettingsModel, SourceSettings
 from twind.flow.cloud_events import CONTENT_TYPE
 from twind.flow.delivery import Carrier, Delivery
 from twind.flow.outbox import Outgoing
@@ -20,7 +21,7 @@ from twind.model.messages import (
     RawMessage,
     TwistSample,
 )
-from twind.model.notices import NoticeKind
+from twind.model.notices import Notice, NoticeKind
 from twind.model.refusals import Refusal
 from twind.model.routes import TopicPattern, overlapping
 from twind.model.time import NO_STAMP, NS_PER_MS, NS_PER_S
@@ -37,11 +38,13 @@ __all__ = [
     "Backoff",
     "Carrier",
     "Delivery",
+    "DeliverySettings",
     "ImuSample",
     "Intake",
     "JointSample",
     "LossySource",
     "MissingExtraError",
+    "Notice",
     "NoticeKind",
     "NoticeSettings",
     "OdometrySample",
@@ -66,6 +69,8 @@ __all__ = [
     "TwindError",
     "TwistSample",
     "events",
+    "is_loopback",
     "overlapping",
+    "parse_address",
     "replacing",
 ]

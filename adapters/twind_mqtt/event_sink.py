@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from twind.api import CONTENT_TYPE, Delivery, NoticeKind, NoticeSettings
+from twind.api import CONTENT_TYPE, Delivery, DeliverySettings, NoticeKind
 from twind_mqtt.line import Line
 from twind_mqtt.settings import MqttConnection
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _PLACEHOLDERS = ("instance", "kind", "subject")
 
 
-class MqttEventSettings(MqttConnection, NoticeSettings):
+class MqttEventSettings(MqttConnection, DeliverySettings):
     """Tells states of entities, their changes of status, and incidents to an MQTT broker, as CloudEvents 1.0 in JSON."""
 
     type: Literal["mqtt"]

@@ -68,8 +68,8 @@ def test_a_consumer_hears_of_states_statuses_and_incidents(
     assert state["subject"] == "arm_a"
     assert set(NAMES) <= set(state["data"]["joints"])
     consumer.client.publish("cell/arm_a/joint_state", b"{", qos=1)
-    incident = consumer.until(lambda event: event["type"] == "io.twind.incident")
-    assert (incident["data"]["event"], incident["data"]["reason"]) == ("messages_refused", "undecodable")
+    incident = consumer.until(lambda event: event["data"].get("event") == "messages_refused")
+    assert (incident["type"], incident["subject"], incident["data"]["reason"]) == ("io.twind.incident", "floor", "undecodable")
     consumer.until(
         lambda event: event.get("subject") == "arm_a" and (event["data"].get("was"), event["data"].get("status")) in LOST
     )
@@ -102,10 +102,12 @@ def test_a_sink_whose_broker_is_away_holds_nothing_up(mosquitto: Any, start_daem
     sinks = {
         "events": {"type": "mqtt", "url": "mqtt://127.0.0.1:1", "close_s": 0.2},
         "twins": {"type": "mqtt_twins", "url": "mqtt://127.0.0.1:1", "desired": {"arm_a": {"rate_hz": 100}}},
+        "viewers": {"type": "foxglove", "listen": "127.0.0.1:0"},
     }
     daemon = start_daemon(settings(cell_root(), mosquitto.url, sinks=sinks))
     daemon.wait_ready()
     daemon.event("sink_disconnected", count=2)
+    assert daemon.event("sink_connected")["address"].startswith("ws://127.0.0.1:")
     assert daemon.ready
     assert daemon.stop() == 0
     lost = daemon.event_at_end("notices_lost")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from twind.config.base import NoticeSettings
+from twind.config.base import DeliverySettings
 from twind.flow.cloud_events import CloudEvents
 from twind.flow.delivery import Delivery
 from twind.flow.sinks import NoticeSink, SinkContext
@@ -57,7 +57,7 @@ class Far:
 
 def delivery(far: Far, telemetry: Telemetry, **options: Any) -> Delivery:
     options = {"type": "far", "retry": {"base_s": 0.001, "cap_s": 0.002}} | options
-    return Delivery("graph", NoticeSettings(**options), far, SinkContext("cell 7", "", {}, telemetry, generation=3))
+    return Delivery("graph", DeliverySettings(**options), far, SinkContext("cell 7", "", {}, telemetry, generation=3))
 
 
 def status(number: int, subject: str = "arm", **data: object) -> Notice:

@@ -132,7 +132,7 @@ class RetrySettings(SettingsModel):
 
 
 class NoticeSettings(SettingsModel):
-    """What every sink of CloudEvents has: what it is told, how much may wait. Adapters derive their settings from this."""
+    """What every sink is asked that tells of entities. Adapters derive their settings from this."""
 
     type: str
     """Name of the adapter."""
@@ -142,6 +142,11 @@ class NoticeSettings(SettingsModel):
     """How often the state of an entity that changed is told at most [Hz]; 0: never, only its changes of status."""
     incidents: Literal["warning", "error", "none"] = "warning"
     """The least serious incidents that are told; they are what the log says at this level, with the same limits on repeats."""
+
+
+class DeliverySettings(NoticeSettings):
+    """What a sink is asked whose far side confirms what it has: how much may wait for it, and how often it is tried."""
+
     max_events: int = Field(default=10_000, ge=1)
     """Events that may wait while the far side is away. Beyond it the oldest are lost and counted, states first."""
     max_bytes: int = Field(default=33_554_432, ge=1)

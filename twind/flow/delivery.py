@@ -15,7 +15,7 @@ from twind.telemetry.events import NoticesLost, NoticesReplaced, NoticesSent, Si
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from twind.config.base import NoticeSettings
+    from twind.config.base import DeliverySettings
     from twind.flow.outbox import Outgoing
     from twind.flow.sinks import SinkContext
     from twind.model.notices import Notice
@@ -55,7 +55,7 @@ class Delivery:
     anew, and ids say which start they belong to.
     """
 
-    def __init__(self, name: str, settings: NoticeSettings, carrier: Carrier, context: SinkContext) -> None:
+    def __init__(self, name: str, settings: DeliverySettings, carrier: Carrier, context: SinkContext) -> None:
         self.name = name
         self.settings = settings
         self.outbox = Outbox(max_events=settings.max_events, max_bytes=settings.max_bytes)
