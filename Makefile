@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test bench lint format docs schema clean
+.PHONY: demo test bench lint format docs schema kit-extension clean
 .DEFAULT_GOAL := demo
 
 $(STAMP): pyproject.toml
@@ -50,6 +50,9 @@ docs: $(VENV)/.installed-dev  ## Write the reference pages that are generated fr
 schema: $(VENV)/.installed-dev  ## Generate the codeless USD schema from stages/schema/schema.usda
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check jinja2
 	@$(BIN)/python -m pxr.Usd.usdGenSchema stages/schema/schema.usda stages/schema
+
+kit-extension:  ## Pack the Omniverse extension as Kit's extension manager takes it: dist/omni.twind.live-VERSION.zip
+	@$(PYTHON) adapters/omni.twind.live/package.py dist
 
 clean:  ## Remove everything that was built or installed here
 	rm -rf $(VENV) .venv-usd-25.11 build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

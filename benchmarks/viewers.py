@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import machine
 import numpy as np
 import table
+import viewers_crowd
 
 from twind.config.settings import HealthSettings, HttpSettings, ViewerSettings
 from twind.runtime.health import Facts, judge
@@ -55,6 +56,7 @@ def measure(*, quick: bool) -> table.Section:
         table.row("  size of that frame", "kB", [size / 1e3]),
         table.row("frames that arrived, of those that were made", "%", [100 * one / (_VIEWERS * _RATE_HZ) for one in frames]),
     )
+    rows += viewers_crowd.rows(lambda: _hub(live), flushes, viewers=_VIEWERS, quick=quick)
     live.close()
     return table.Section(f"Viewers: {_VIEWERS} of {_ROBOTS} moving robots at {_RATE_HZ:g} Hz", rows)
 

@@ -50,7 +50,8 @@ class Streamed:
         self.live = LiveStage.over(
             stage, instance="cell-7", options=LiveOptions(generation=3, stale_color=(0.5, 0.25, 0.125), physics_off=True)
         )
-        self.telemetry = Telemetry(stream=io.StringIO())
+        self.log = io.StringIO()
+        self.telemetry = Telemetry(stream=self.log)
         self.rng = np.random.default_rng(seed)
         self.seq = 0
         topology = self.live.topology

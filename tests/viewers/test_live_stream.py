@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import socket
+import struct
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -23,7 +25,7 @@ from twind.viewers.follower.client import Follower, Status, Subscription
 from twind.viewers.follower.frames import read_catalogue, read_frame
 from twind.viewers.follower.usd_sink import UsdSink
 from twind.viewers.follower.websocket import WebSocket
-from twind.viewers.protocol import SUBPROTOCOL
+from twind.viewers.protocol import SUBPROTOCOL, TOKEN_PREFIX
 
 if TYPE_CHECKING:
     from tests.viewers.conftest import Streamed
@@ -182,6 +184,57 @@ def test_a_client_that_takes_nothing_for_a_while_gets_one_full_frame_and_holds_n
     serve(cell, scenario)
 
 
+def test_one_that_takes_the_last_frames_without_acknowledging_them_is_not_forgotten(
+    streamed: Callable[..., Streamed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twind.viewers.session.GAP_S", 0.2)
+    cell = streamed(rate_hz=1000.0)
+
+    async def scenario(server: HttpServer, hub: Hub) -> None:
+        async with ClientSession(server.url) as client, client.ws_connect("/live", protocols=(SUBPROTOCOL,)) as ws:
+            await ws.send_str('{"type":"hello","acknowledges":true}')
+            catalogue = read_catalogue(json.loads((await ws.receive()).data))
+            assert read_frame((await ws.receive()).data, catalogue).sequence == 1
+            (session,) = hub._sessions
+            await ws.send_str('{"type":"ack","sequence":1}')
+            await until(lambda: session._mark is None, "it is heard")
+            cell.write()
+            assert read_frame((await ws.receive()).data, catalogue).sequence == 2
+            await until(session._asleep, "it has not acknowledged that one, and nothing else comes that it could acknowledge")
+            cell.write()
+            still = read_frame((await ws.receive()).data, catalogue)
+            assert (still.still, still.base, still.sequence) == (True, 2, 2)
+            await ws.send_str('{"type":"ack","sequence":2}')
+            full = read_frame((await ws.receive()).data, catalogue)
+            while full.still:
+                full = read_frame((await ws.receive()).data, catalogue)
+            assert (full.full, full.sequence) == (True, 3)
+
+    serve(cell, scenario)
+
+
+def test_one_that_is_gone_before_it_is_let_in_is_no_error(
+    streamed: Callable[..., Streamed], caplog: pytest.LogCaptureFixture
+) -> None:
+    cell = streamed()
+
+    async def scenario(server: HttpServer, _: Hub) -> None:
+        request = (
+            f"GET /live HTTP/1.1\r\nHost: {server.url.removeprefix('http://')}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n"
+        )
+        for _ in range(20):
+            with socket.create_connection((server.address), timeout=PATIENCE_S) as gone:
+                gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing resets
+                gone.sendall(request.encode())
+        local = Local(server)
+        await local.shows(1)
+        await local.stop()
+
+    serve(cell, scenario)
+    assert "cannot answer" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("message", "why"),
     [
@@ -265,6 +318,38 @@ def test_a_wrong_token_is_refused_and_the_right_one_let_in(streamed: Callable[..
         await local.stop()
 
     serve(cell, scenario, token=TOKEN)
+
+
+def test_a_page_names_its_token_as_a_subprotocol_which_is_never_named_back_nor_logged(
+    streamed: Callable[..., Streamed], caplog: pytest.LogCaptureFixture
+) -> None:
+    cell = streamed()
+    token = "käse>>>/???"  # noqa: S105  (in base64 it has both characters that base64url replaces, and padding)
+    entry = TOKEN_PREFIX + base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
+    assert {"-", "_"} <= set(entry)
+
+    async def scenario(server: HttpServer, _: Hub) -> None:
+        async with ClientSession(server.url) as client:
+            for order in ((SUBPROTOCOL, entry), (entry, SUBPROTOCOL)):
+                async with client.ws_connect("/live", protocols=order) as ws:
+                    assert ws.protocol == SUBPROTOCOL
+                    await ws.send_str('{"type":"hello"}')
+                    assert json.loads((await ws.receive()).data)["type"] == "catalogue"
+            raw = TOKEN_PREFIX + token
+            for wrong in ((), (entry[:-1],), (TOKEN_PREFIX,), (entry, TOKEN_PREFIX + "AAAA"), (entry.upper(),), (raw,)):
+                with pytest.raises(WSServerHandshakeError) as refused:
+                    await client.ws_connect("/live", protocols=(SUBPROTOCOL, *wrong))
+                assert refused.value.status == 401
+            with pytest.raises(WSServerHandshakeError) as refused:
+                await client.ws_connect("/live", protocols=("twind.live.9", entry))
+            assert refused.value.status == 400
+            async with client.get("/api/v1/status", headers={"Sec-WebSocket-Protocol": entry}) as response:
+                assert response.status == 401, "only the stream takes it so"
+
+    with caplog.at_level(0):
+        serve(cell, scenario, token=token)
+    assert entry not in caplog.text
+    assert entry not in cell.log.getvalue()
 
 
 def test_pages_from_elsewhere_are_refused_unless_they_are_named(streamed: Callable[..., Streamed]) -> None:

@@ -55,3 +55,24 @@ def test_a_daemon_that_is_not_there_is_reported_at_the_end() -> None:
     assert done.returncode == 1
     assert "nothing arrived from http://127.0.0.1:9/live" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_usd_refuses_is_said_in_a_sentence(tmp_path: Path) -> None:
+    from twind.viewers.follower.tests.canned_daemon import CATALOGUE, CannedDaemon, frame
+
+    with CannedDaemon() as daemon:
+        view = [sys.executable, "-m", "twind", "view", "--url", daemon.address, "--usd", tmp_path / "out.usda"]
+        with subprocess.Popen(view, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as viewer:
+            daemon.say(CATALOGUE | {"prims": [{"path": "no path"}, {"path": "/arm/link"}]})
+            daemon.say(frame(1, (1.0, 2.0, 3.0)))
+            _, said = viewer.communicate(timeout=PATIENCE_S)
+    assert viewer.returncode == 1
+    assert f"error: what arrives from {daemon.address}/live cannot be shown: 'no path' is no prim path" in said
+    assert "Traceback" not in said
+
+
+def test_an_address_that_cannot_be_one_is_a_usage_error() -> None:
+    view = [sys.executable, "-m", "twind", "view", "--url", "http://["]
+    done = subprocess.run(view, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "'http://[' is no address of a daemon" in done.stderr

@@ -14,6 +14,7 @@ from twind.flow.replacing import replacing
 from twind.model.errors import PermanentError
 from twind.viewers.follower.client import Follower, Status
 from twind.viewers.follower.entities import Entities
+from twind.viewers.follower.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,26 +90,32 @@ class Following:
             signal.signal(number, lambda *_: self._asked_to_stop.set())
         started_s = time.monotonic()
         end_s = float("inf") if duration_s is None else started_s + duration_s
-        report_s, export_s = started_s + _REPORT_S, started_s
         self._follower.start()
         try:
-            while not self._asked_to_stop.wait(_TICK_S):
-                self._take()
-                now_s = time.monotonic()
-                status = self._follower.status
-                if status is Status.REFUSED and not self._complete:
-                    return self._follower.detail
-                if now_s >= export_s and self._export():
-                    export_s = now_s + _EXPORT_S
-                if now_s >= report_s:
-                    report_s += _REPORT_S
-                    self._on_report(self._report())
-                if now_s >= end_s or (once and self._complete):
-                    break
+            return self._until_enough(once=once, end_s=end_s, report_s=started_s + _REPORT_S)
+        except ProtocolError as error:
+            return f"what arrives from {self._follower.url} cannot be shown: {error}"
         finally:
             self._follower.stop()
+
+    def _until_enough(self, *, once: bool, end_s: float, report_s: float) -> str:
+        """Follow, export and report; return what went wrong."""
+        export_s = 0.0
+        while not self._asked_to_stop.wait(_TICK_S):
             self._take()
-            self._export()
+            now_s = time.monotonic()
+            if self._follower.status is Status.REFUSED and not self._complete:
+                return self._follower.detail
+            if now_s >= export_s and self._export():
+                export_s = now_s + _EXPORT_S
+            if now_s >= report_s:
+                report_s += _REPORT_S
+                self._on_report(self._report())
+            if now_s >= end_s or (once and self._complete):
+                break
+        self._follower.stop()
+        self._take()
+        self._export()
         if not self._complete:
             return f"nothing arrived from {self._follower.url}: {self._follower.detail or 'it was stopped before'}"
         if once or self._asked_to_stop.is_set():

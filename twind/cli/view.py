@@ -46,9 +46,11 @@ def view(
     from twind.viewers.follower.client import Follower, Subscription
 
     token = token_file.read_text(encoding="utf-8").strip() if token_file is not None else ""
-    follower = Follower(
-        url, subscription=Subscription(entities, prims, rate_hz), token=token, name=f"twind view {ctx.find_root().info_name}"
-    )
+    subscription = Subscription(entities, prims, rate_hz)
+    try:
+        follower = Follower(url, subscription=subscription, token=token, name=f"twind view {ctx.find_root().info_name}")
+    except ValueError as error:
+        raise click.BadParameter(f"{url!r} is no address of a daemon: {error}", param_hint="--url") from error
     live = sys.stdout.isatty() and not as_json
 
     def show(report: Report) -> None:

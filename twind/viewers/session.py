@@ -182,7 +182,7 @@ class Session:
             if isinstance(message, Acknowledgement):
                 self._acknowledge(message.sequence)
             elif isinstance(message, Resync):
-                self._has = NOTHING
+                self._has, self._mark = NOTHING, None
                 self._wake.set()
             else:
                 self._subscribe(message)
@@ -212,7 +212,7 @@ class Session:
     def _subscribe(self, subscription: Subscription) -> None:
         view = self._hub.view(subscription)
         self._hub.release(self._view)
-        self._view, self._has = view, NOTHING
+        self._view, self._has, self._mark = view, NOTHING, None
         rate_hz = self._hub.granted_hz(subscription.max_rate_hz)
         self._period_s = 0.0 if rate_hz >= self._hub.rate_hz else 1.0 / rate_hz
         self._due_s = 0.0
@@ -236,10 +236,12 @@ class Session:
             while self._control:
                 await self._send(self._control.popleft())
             view = self._view
-            if view is None or self._asleep():
+            if view is None:
                 continue
             silent = loop.time() - self._sent_s >= STILL_S
-            if loop.time() < self._due_s:
+            # One that sleeps is still sent signs of life: it may have taken all that it was sent too quickly to acknowledge the
+            # last of it, and be waiting for something to acknowledge.
+            if loop.time() < self._due_s or self._asleep():
                 if silent and self._has != NOTHING:
                     await self._send(view.still(self._has, self._has, time.time_ns()))
                     self._sent_s = loop.time()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twind.config.address import is_loopback, parse_address
 from twind.model.errors import PermanentError
+from twind.viewers.protocol import TOKEN_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -82,6 +84,19 @@ class Access:
             return True
         scheme, _, given = authorization.partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(errors="replace"), self.token)
+
+    def admits_protocols(self, protocols: str) -> bool:
+        """Whether a `Sec-WebSocket-Protocol` header carries the token, in an entry of its own.
+
+        That is the only header that a page can put something into when it opens a WebSocket. As a page must know the token to
+        do so, this is as safe as `Authorization`: nothing is sent by itself, as a cookie would be, and nothing stands in a URL.
+        """
+        if self.token is None:
+            return True
+        expected = base64.urlsafe_b64encode(self.token).rstrip(b"=")
+        entries = (entry.strip() for entry in protocols.split(","))
+        given = [entry.removeprefix(TOKEN_PREFIX) for entry in entries if entry.startswith(TOKEN_PREFIX)]
+        return len(given) == 1 and hmac.compare_digest(given[0].rstrip("=").encode(errors="replace"), expected)
 
 
 def _has_port(header: str) -> bool:

@@ -60,10 +60,16 @@ async def _checked(
 ) -> web.StreamResponse:
     if not access.knows_host(request.headers.get("Host", "")):
         return answers.error(421, "this listener is on loopback: ask it as localhost or by its loopback address")
-    if route not in PROBES and not access.admits(request.headers.get("Authorization", "")):
+    if route not in PROBES and not _admitted(request, route, access):
         return answers.error(401, "a bearer token is needed", headers={"WWW-Authenticate": 'Bearer realm="twind"'})
     async with asyncio.timeout(timeout_s):
         return await handler(request)
+
+
+def _admitted(request: web.Request, route: str, access: Access) -> bool:
+    if access.admits(request.headers.get("Authorization", "")):
+        return True
+    return route in STREAMS and access.admits_protocols(request.headers.get("Sec-WebSocket-Protocol", ""))
 
 
 def _kept(refusal: web.HTTPException) -> dict[str, str]:

@@ -37,18 +37,9 @@ class LiveRoute:
         hub = self._hub()
         if hub is None:
             return answers.not_started()
-        address = request.remote or ""
-        origin = request.headers.get("Origin")
-        if not self._access.admits_page(origin, request.headers.get("Host", ""), named=hub.limits.origins):
-            message = f"pages of {str(origin)[:200]!r} may not watch; viewers.origins names those that may"
-            return _refused(hub, address, "origin", 403, message)
-        if request.headers.get("Upgrade", "").lower() != "websocket":
-            return answers.error(426, "this is a WebSocket", headers={"Upgrade": "websocket", "Connection": "Upgrade"})
-        asked = [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
-        if SUBPROTOCOL not in asked:
-            return _refused(hub, address, "version", 400, f"name the subprotocol {SUBPROTOCOL!r}: nothing else is spoken here")
-        if hub.refusal:
-            return _refused(hub, address, "full", 503, hub.refusal, **{"Retry-After": "5"})
+        refused = self._refused(hub, request)
+        if refused is not None:
+            return refused
         response = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,),
             compress=False,
@@ -56,13 +47,31 @@ class LiveRoute:
             heartbeat=hub.limits.ping_s,
             writer_limit=1,  # wait for room after every message
         )
-        await response.prepare(request)
-        await hub.serve(_Socket(request, response), address)
+        try:
+            await response.prepare(request)
+        except ConnectionError:  # gone again before it heard that it is welcome
+            return answers.error(503, "nobody is there to hear it")
+        await hub.serve(_Socket(request, response), request.remote or "")
         return response
 
+    def _refused(self, hub: Hub, request: web.Request) -> web.Response | None:
+        """Return why somebody is not let in; None where they are."""
+        origin = request.headers.get("Origin")
+        if not self._access.admits_page(origin, request.headers.get("Host", ""), named=hub.limits.origins):
+            message = f"pages of {str(origin)[:200]!r} may not watch; viewers.origins names those that may"
+            return _refusal(hub, request, "origin", 403, message)
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return answers.error(426, "this is a WebSocket", headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+        asked = [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+        if SUBPROTOCOL not in asked:
+            return _refusal(hub, request, "version", 400, f"name the subprotocol {SUBPROTOCOL!r}: nothing else is spoken here")
+        if hub.refusal:
+            return _refusal(hub, request, "full", 503, hub.refusal, **{"Retry-After": "5"})
+        return None
 
-def _refused(hub: Hub, address: str, reason: str, status: int, message: str, **headers: str) -> web.Response:
-    hub.telemetry.emit(events.ViewerRefused(address=address, reason=reason, message=message))
+
+def _refusal(hub: Hub, request: web.Request, reason: str, status: int, message: str, **headers: str) -> web.Response:
+    hub.telemetry.emit(events.ViewerRefused(address=request.remote or "", reason=reason, message=message))
     return answers.error(status, message, headers=headers)
 
 

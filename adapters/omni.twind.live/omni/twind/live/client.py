@@ -20,8 +20,8 @@ from .websocket import Closed, NotUpgraded, WebSocket
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-STALE_S = 1.0
-"""Without a word for so long, a daemon that sends one every 0.4 s has lost its way to us [s]."""
+STALE_S = 0.9
+"""Without a word for so long, a daemon that sends one every 0.4 s has lost its way to us [s]; so it shows within 1 s."""
 _SILENT_S = 10.0
 """And after this long the connection is given up [s]."""
 _ACKNOWLEDGE_S = 0.25
@@ -131,15 +131,19 @@ class Follower:
         """Begin to follow."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Let go of the daemon; stopping twice is fine."""
+    def stop(self, *, wait_s: float = _SILENT_S) -> None:
+        """Let go of the daemon; stopping twice is fine.
+
+        Args:
+            wait_s: How long to wait for the thread, which may be in the middle of connecting [s].
+        """
         self._stopping.set()
         with self._lock:
             connection = self._socket
         if connection is not None:
             connection.close()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(_SILENT_S)
+            self._thread.join(wait_s)
 
     @property
     def status(self) -> Status:

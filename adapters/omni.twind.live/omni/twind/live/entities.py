@@ -58,3 +58,11 @@ class Entities:
     def worst_age_s(self) -> float:
         """Age of the oldest of the newest measurements [s]; -1 where there is none at all."""
         return max((one.age_s for one in self.all), default=-1.0)
+
+
+def at_or_around(entities: Iterable[EntityState], paths: Iterable[str]) -> list[EntityState]:
+    """Return the entities that have one of these prims, at, above or below their own."""
+    chosen = [f"{path.rstrip('/')}/" for path in paths]
+    return [
+        one for one in entities if any(f"{one.prim}/".startswith(path) or path.startswith(f"{one.prim}/") for path in chosen)
+    ]

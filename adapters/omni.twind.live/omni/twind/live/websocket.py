@@ -220,12 +220,16 @@ def _decoded(payload: bytes) -> str:
 
 def _connect(url: str, timeout_s: float) -> tuple[socket.socket, tuple[str, str]]:
     """Return a connected socket, and the path and host of the request."""
-    parts = urlsplit(url)
-    secure = parts.scheme in ("wss", "https")
-    if parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        secure = parts.scheme in ("wss", "https")
+        host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+        host.encode("idna")  # what a socket does with it, which raises of other kinds
+    except ValueError as error:
+        raise ProtocolError(f"{url!r} is no address of a daemon: {error}") from error
+    if parts.scheme not in ("ws", "wss", "http", "https") or not host:
         raise ProtocolError(f"{url!r} is no address of a daemon; write http://HOST:PORT")
-    port = parts.port or (443 if secure else 80)
-    connection = socket.create_connection((parts.hostname, port), timeout=timeout_s)
+    connection = socket.create_connection((host, port), timeout=timeout_s)
     try:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # What waits in here is old by the time it is read.
