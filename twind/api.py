@@ -18,7 +18,14 @@ from twind.model.messages import (
 from twind.model.refusals import Refusal
 from twind.model.routes import TopicPattern, overlapping
 from twind.model.time import NO_STAMP, NS_PER_MS, NS_PER_S
-from twind.sources.protocol import AcknowledgingSource, LossySource, SourceAdapter, SourceHealth
+from twind.sources.protocol import (
+    AcknowledgingSource,
+    LossySource,
+    ResumableSource,
+    SourceAdapter,
+    SourceHealth,
+    StreamKeeper,
+)
 from twind.telemetry import Telemetry, events
 
 __all__ = [
@@ -41,12 +48,14 @@ __all__ = [
     "RawMessage",
     "Refusal",
     "RefusedInput",
+    "ResumableSource",
     "RetryableError",
     "Secret",
     "SettingsModel",
     "SourceAdapter",
     "SourceHealth",
     "SourceSettings",
+    "StreamKeeper",
     "Telemetry",
     "TopicPattern",
     "TwindError",

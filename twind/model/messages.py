@@ -40,7 +40,19 @@ class RawMessage(msgspec.Struct, frozen=True, gc=False):
     receive_ns: int
     """Daemon wall clock at arrival [ns since the epoch]."""
     token: int = 0
-    """The source's own handle for its acknowledgement; 0 when there is nothing to acknowledge."""
+    """The source's own handle for its acknowledgement; 0 when there is nothing to acknowledge. A message with one is never
+    dropped for want of room."""
+    stream: str = ""
+    """What numbers it where it came from, such as a partition; empty where nothing does."""
+    number: int = NO_SEQUENCE
+    """Its number there: the event's sequence number, which ascends by one within a stream; without a stream, the packet
+    identifier that the broker would send it with again. `NO_SEQUENCE` where it has neither."""
+    part: int = 0
+    """Its place among the messages of one event, which share a number."""
+    parts: int = 1
+    """How many messages that event holds."""
+    repeated: bool = False
+    """Whether the broker says that it may have sent this before."""
 
 
 class JointSample(msgspec.Struct, gc=False):
