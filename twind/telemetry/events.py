@@ -262,6 +262,19 @@ class RecordingLost(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingHeld(Event):
+    """The recording cannot be written: nothing of it is acknowledged, and it is tried again. Make room, or repair the disk."""
+
+    level = "error"
+    counter = "recording_write_failures"
+    labels = ("sink",)
+    sink: str
+    waiting: int
+    """Messages that are held and not acknowledged; when there are as many as may be, their source waits."""
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingSegmentDeleted(Event):
     """The oldest segment of a recording was deleted to keep its quota."""
 
