@@ -86,6 +86,28 @@ class MessagesDropped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class MessagesRepeated(Event):
+    """Messages came again that had been taken already, as happens after a failure: they are acknowledged and passed over."""
+
+    level = "debug"
+    counter = "messages_repeated"
+    labels = ("source",)
+    source: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventsMissing(Event):
+    """Events of a stream never came, although later ones did: the broker had deleted them before they were read."""
+
+    level = "error"
+    counter = "events_missing"
+    labels = ("source",)
+    source: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class MessagesRefused(Event):
     """Messages could not be used; `example` says what was wrong with the first of them."""
 

@@ -92,6 +92,8 @@ class Telemetry:
         self.metrics.source(source)
         self.declare(events.SourceConnected, source=source)
         self.declare(events.SourceDisconnected, source=source)
+        self.declare(events.MessagesRepeated, source=source)
+        self.declare(events.EventsMissing, source=source)
         for reason in Refusal:
             self.declare(events.MessagesRefused, source=source, reason=reason)
 
