@@ -366,6 +366,7 @@ class Daemon:
         if self.twinned.snapshots is not None:
             await self._supervisor.stop("snapshots")
             await self.twinned.snapshots.write()
+            self.twinned.snapshots.close()
 
     async def _close_viewers(self) -> None:
         if self.twinned is not None:
