@@ -43,9 +43,14 @@ class Pump:
         telemetry: Telemetry,
         on_report: Callable[[BatchReport], None],
         recorders: Sequence[RawSink] = (),
+        gate: asyncio.Lock | None = None,
     ) -> None:
         self.watermark = Watermark()
         """What was taken."""
+        self.owned: set[str] | None = None
+        """Streams that are this daemon's; None where nobody else can take them."""
+        self.done = 0
+        """Messages that everything was done with but acknowledging."""
         self._source = source
         self._feed = feed
         self._batch_s = batch_s
@@ -53,6 +58,9 @@ class Pump:
         self._metrics = telemetry.metrics.source(source.name)
         self._on_report = on_report
         self._recorders = recorders
+        self._gate = gate or asyncio.Lock()
+        """Held while a batch changes the state, and while the state is copied."""
+        self._progressed = asyncio.Event()
         self._acknowledge = source.acknowledge if isinstance(source, AcknowledgingSource) else None
         self._durably = self._acknowledge is not None or isinstance(source, ResumableSource)
         self._due: deque[tuple[list[asyncio.Future[bool]], int, int]] = deque()
@@ -73,10 +81,13 @@ class Pump:
         """Process batches until the source is stopped and everything it had received was taken."""
         source = self._source
         while messages := await source.receive(_MAX_BATCH):
-            fresh = self._fresh(messages)
-            durable = self._record(fresh)
-            if fresh:
-                self._process(fresh)
+            async with self._gate:
+                fresh = self._fresh(messages)
+                durable = self._record(fresh)
+                if fresh:
+                    self._process(fresh)
+            self.done += len(messages)
+            self._progressed.set()
             if self._durably:
                 await self._put_off(durable, messages)
             if len(messages) < _MAX_BATCH:
@@ -87,17 +98,30 @@ class Pump:
 
     def _fresh(self, messages: list[RawMessage]) -> list[RawMessage]:
         """Return what was not taken before."""
-        watermark = self.watermark
-        fresh = watermark.fresh(messages)
+        watermark, owned = self.watermark, messages
         self.received += len(messages)
         self._metrics.received.inc(len(messages))
-        if len(fresh) < len(messages):
-            count = len(messages) - len(fresh)
-            self._telemetry.emit(events.MessagesRepeated(source=self._source.name, count=count))
+        if self.owned is not None:
+            owned = [message for message in messages if message.stream in self.owned]
+            self._pass_over("not_owned", len(messages) - len(owned))
+        fresh = watermark.fresh(owned)
+        self._pass_over("repeated", len(owned) - len(fresh))
         if watermark.missing > self._missing_told:
             count, self._missing_told = watermark.missing - self._missing_told, watermark.missing
             self._telemetry.emit(events.EventsMissing(source=self._source.name, count=count))
         return fresh
+
+    def _pass_over(self, reason: str, count: int) -> None:
+        if count:
+            self._telemetry.emit(events.MessagesPassedOver(source=self._source.name, reason=reason, count=count))
+
+    async def catch_up(self) -> None:
+        """Wait until everything that the source's intake holds now was processed."""
+        intake = self._source.intake
+        there = intake.put_messages - intake.dropped_messages
+        while self.done < there:
+            self._progressed.clear()
+            await self._progressed.wait()
 
     # Acknowledging.
 
