@@ -15,8 +15,6 @@ from twind.model.topology import RigidObject, Topology
 from twind.runtime.restart.state import Restored, capture, from_parts, restore, to_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from twind.runtime.estimators import Estimators
 
 
@@ -112,10 +110,10 @@ def test_a_state_of_another_layout_is_refused_and_nothing_is_changed() -> None:
 
 
 @pytest.fixture(scope="module")
-def content() -> Iterator[bytes]:
+def content() -> bytes:
     cell = Cell()
     drive(cell, 0, 20)
-    yield encode({"state": to_parts(capture(cell.estimators))[0]}, to_parts(capture(cell.estimators))[1])
+    return encode({"state": to_parts(capture(cell.estimators))[0]}, to_parts(capture(cell.estimators))[1])
 
 
 def test_a_snapshot_that_was_cut_anywhere_is_unreadable(content: bytes) -> None:
