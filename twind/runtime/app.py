@@ -23,6 +23,7 @@ from twind.runtime.figures import LiveFigures, stream_list
 from twind.runtime.health import Facts, Health, judge
 from twind.runtime.http.server import HttpServer
 from twind.runtime.http.views import Views
+from twind.runtime.journal import Happening, Journal
 from twind.runtime.live_copy import LiveCopies
 from twind.runtime.live_stage import open_live_stage
 from twind.runtime.notify import Notifier
@@ -103,6 +104,7 @@ class Daemon:
         self._starting = "opening the listener"
         self._started = False
         self._lag = LoopLag(telemetry)
+        self._journal = Journal(self._tell)
         self._notifier = Notifier.from_environment()
         self._supervisor = Supervisor(telemetry)
         self._thread = StageThread()
@@ -224,7 +226,7 @@ class Daemon:
         for name, of_source in settings.sources.items():
             adapter = registry.sources.load(of_source.type)
             source = adapter.open(name, of_source, instance=settings.instance, telemetry=self.telemetry)
-            bindings = bindings_of(name, of_source, registry, twinned.topology, twinned.estimators)
+            bindings = bindings_of(name, of_source, registry, twinned.topology, twinned.estimators, journal=self._journal)
             feed = Feed(bindings, twinned.estimators, on_refused=partial(self._keep, name))
             batch_s = settings.estimation.batch_ms / 1e3
             pump = Pump(
@@ -241,6 +243,13 @@ class Daemon:
             metrics.watch_connection(name, partial(_connected, source))
             self._supervisor.supervise(f"pump {name}", pump.run)
             self._supervisor.supervise(f"source {name}", source.run)
+
+    def _tell(self, happening: Happening) -> None:
+        self.telemetry.emit(
+            events.EntityEvent(
+                source=happening.source, entity=happening.entity, event=happening.name, stamp_ns=happening.stamp_ns
+            )
+        )
 
     def _keep(self, source: str, message: RawMessage, refusal: RefusedInput) -> None:
         if refusal.reason is Refusal.OTHER_SHARD:
@@ -311,7 +320,7 @@ class Daemon:
         update = self._update()
         if self.twinned is None or update is None:
             return None
-        return entity_document(self.twinned.topology, update, time.time_ns(), entity_id)
+        return entity_document(self.twinned.topology, update, time.time_ns(), entity_id, events=self._journal.of(entity_id))
 
     def _streams(self, begin: int) -> Mapping[str, object]:
         return {} if self.twinned is None else stream_list(self.twinned.estimators, begin)
