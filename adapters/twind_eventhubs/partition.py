@@ -81,11 +81,13 @@ class Partition:
         self.last = None if number is None else number - 1
         self._fresh = True
 
-    def take(self, events: Sequence[EventData], put: Callable[[RawMessage], None]) -> None:
+    def take(self, events: Sequence[EventData], put: Callable[[list[RawMessage]], None]) -> None:
         """Hand over the messages of some events."""
         now_ns = time.time_ns()
         stream, how, topics, ident = self.stream, self._how, self._topics, self.ident
         receive_ns = now_ns
+        messages: list[RawMessage] = []
+        add = messages.append
         for event in events:
             raw = event.raw_amqp_message
             annotations: Any = raw.annotations or _NOTHING
@@ -115,9 +117,15 @@ class Partition:
             else:
                 continue
             parts = len(bodies)
-            for part, payload in enumerate(bodies):
-                put(RawMessage(topic, payload, receive_ns, _TOKEN, stream, number, part, parts))
+            if parts == 1:
+                add(RawMessage(topic, bodies[0], receive_ns, _TOKEN, stream, number))
+            else:
+                messages += [
+                    RawMessage(topic, payload, receive_ns, _TOKEN, stream, number, part, parts)
+                    for part, payload in enumerate(bodies)
+                ]
         if events:
+            put(messages)
             self._fresh = False
             self.events += len(events)
             self.moved_s = time.monotonic()

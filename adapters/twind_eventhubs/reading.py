@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from twind_eventhubs.room import Room
     from twind_eventhubs.settings import EventHubsSettings
 
-_AT_ONCE = 256
-"""Events that are handed over before others on the event loop have their turn: about 2 ms."""
+_AT_ONCE = 128
+"""Events that are handed over before others on the event loop have their turn: one to eight milliseconds."""
 _QUESTIONS = 8
 """Partitions that the hub is asked about at the same time."""
 _QUIET_S = 10.0

@@ -17,7 +17,7 @@ class Room:
     """
 
     def __init__(self, intake: Intake) -> None:
-        self.put = intake.put
+        self.put = intake.put_kept
         self._intake = intake
         self._news = asyncio.Event()
         self._closed = False
