@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twind_eventhubs import reasons
 from twind_eventhubs.checkpoints import open_store
@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
     from twind.api import ResumableSource, SourceAdapter, Telemetry
 
-_PROBE_S = 4.0
-"""How long the first partition is read to see whether the consumer group is there [s]."""
+_PROBE_S = 12.0
+"""How long one partition is read to see whether the consumer group is there, where it has an event that shows it [s]."""
+_SAMPLED = 8
+"""Partitions that are looked at for an event."""
+_EMPTY_PROBE_S = 6.0
+"""The same where there is no event: no error for so long."""
 
 
 class EventHubsAdapter:
@@ -50,7 +54,8 @@ class EventHubsAdapter:
             async with identity(settings) as credential, consumer(settings, credential, retries=0) as client:
                 async with asyncio.timeout(settings.connect_timeout_s):
                     partitions = (await client.get_eventhub_properties())["partition_ids"]
-                await _look_into(client, partitions[0])
+                    properties = [await client.get_partition_properties(partition) for partition in partitions[:_SAMPLED]]
+                await _look_into(client, min(properties, key=lambda one: bool(one["is_empty"])))
                 note = await _look_at_checkpoints(settings, credential)
         except Exception as error:
             raise reasons.why(error, settings) from error
@@ -58,36 +63,39 @@ class EventHubsAdapter:
         return f"connected to {settings.address}; {count}, consumer group {settings.consumer_group!r}{note}"
 
 
-async def _look_into(client: EventHubConsumerClient, partition: str) -> None:
-    """Read the end of a partition without an owner level, which takes it from nobody.
+async def _look_into(client: EventHubConsumerClient, partition: dict[str, Any]) -> None:
+    """Read a partition without an owner level, which takes it from nobody, until an event comes or it fails.
 
     Raises:
         EventHubError: It cannot be read, for another reason than that somebody reads it.
     """
-    failed: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+    seen: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+
+    def see(outcome: Exception | None) -> None:
+        if not seen.done():
+            seen.set_result(outcome)
 
     async def on_error(_: PartitionContext | None, error: Exception) -> None:
-        if not failed.done():
-            failed.set_result(error)
+        see(error)
 
-    async def on_events(_: PartitionContext, __: list[EventData]) -> None: ...
+    async def on_events(_: PartitionContext, __: list[EventData]) -> None:
+        see(None)
 
     reading = asyncio.create_task(
-        client.receive_batch(on_events, partition_id=partition, starting_position="@latest", on_error=on_error),
+        client.receive_batch(on_events, partition_id=partition["id"], starting_position="-1", prefetch=1, on_error=on_error),
         name="eventhubs probe",
     )
     try:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PROBE_S):
-                await asyncio.shield(failed)
+            async with asyncio.timeout(_EMPTY_PROBE_S if partition["is_empty"] else _PROBE_S):
+                await asyncio.shield(seen)
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
-    if failed.done():
-        if not reasons.stolen(failed.result()):  # that says: the group is there, and a daemon reads it
-            raise failed.result()
-    else:
-        failed.cancel()
+    outcome = seen.result() if seen.done() else None
+    seen.cancel()
+    if outcome is not None and not reasons.stolen(outcome):  # stolen says: the group is there, and a daemon reads it
+        raise outcome
 
 
 async def _look_at_checkpoints(settings: EventHubsSettings, credential: AsyncTokenCredential | None) -> str:

@@ -83,6 +83,11 @@ class Reading:
         self._stolen: set[str] = set()
         self._created = ""
         self._checkpoint_s: dict[str, float] = {}
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """Let `run` return soon. It is asked rather than cancelled, as the SDK leaves connections open when it is cancelled."""
+        self._ending.set()
 
     async def run(self) -> None:
         """Connect and read; returns when the connection has to be made anew.
@@ -125,11 +130,11 @@ class Reading:
     async def aclose(self) -> None:
         """Give up the partitions in good order and disconnect."""
         try:
-            if self._processing is not None:
-                self._processing.cancel()  # the processor closes what it has open while it ends
-                await asyncio.gather(self._processing, return_exceptions=True)
             if self._client is not None:
-                await self._client.close()
+                await self._client.close()  # the processor closes what it has open
+            if self._processing is not None:
+                self._processing.cancel()
+                await asyncio.gather(self._processing, return_exceptions=True)
         finally:
             await self._resources.aclose()
 
@@ -226,9 +231,12 @@ class Reading:
         """Ask the hub for the end of each partition now and then; return when the connection has to be made anew."""
         assert self._processing is not None  # noqa: S101
         while True:
-            await asyncio.wait({self._processing}, timeout=self._settings.watch_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.watch_s):
+                    await self._ending.wait()
             if self._processing.done():
                 self._processing.result()
+            if self._processing.done() or self._ending.is_set():
                 return
             try:
                 await self._ask_all()

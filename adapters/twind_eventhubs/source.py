@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from twind_eventhubs.settings import EventHubsSettings
 
 
+_GRACE_S = 2.0
+"""How long a question to the hub may take after `stop` [s]."""
+
+
 class EventHubsSource:
     """A `ResumableSource`. See `twind.sources.protocol` for what each method promises."""
 
@@ -59,7 +63,7 @@ class EventHubsSource:
         try:
             while not self._stopped.is_set():
                 await self._hang_up()
-                await self._unless_stopped(self._read(), "reading")
+                await self._unless_stopped(self._read(), "reading", grace_s=_GRACE_S)
                 await self._unless_stopped(asyncio.sleep(self._backoff.next_delay_s()), "back-off")
         finally:
             self._idle.set()
@@ -83,12 +87,14 @@ class EventHubsSource:
         if time.monotonic() - started_s > self._backoff.cap_s:
             self._backoff.reset()
 
-    async def _unless_stopped(self, work: Coroutine[Any, Any, None], what: str) -> None:
-        """Wait for some work, or abandon it when `stop` is called."""
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None], what: str, *, grace_s: float = 0.0) -> None:
+        """Wait for some work, or abandon it when `stop` is called: some time after, if it ends by itself then."""
         working = asyncio.create_task(work, name=f"eventhubs {self.name}: {what}")
         stopping = asyncio.create_task(self._stopped.wait(), name=f"eventhubs {self.name}: wait for stop")
         try:
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done() and grace_s:
+                await asyncio.wait({working}, timeout=grace_s)
             if working.done():
                 working.result()
         finally:
@@ -109,6 +115,8 @@ class EventHubsSource:
     def stop(self) -> None:
         """Take no more events; `receive` returns what has arrived, then empty lists."""
         self._stopped.set()
+        if self._reading is not None:
+            self._reading.end()
         self._room.close()
         self.intake.close()
 
