@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import twind
 from twind.config.against import check_against
 from twind.flow.dead_letters import DeadLetters
+from twind.flow.sinks import LogSink
 from twind.model.errors import ConfigurationError
 from twind.model.refusals import Refusal
 from twind.model.time import ms_to_ns
@@ -31,12 +32,16 @@ from twind.runtime.pipeline import Feed
 from twind.runtime.publisher import Publisher
 from twind.runtime.pump import Pump
 from twind.runtime.recorders import open_recorders
+from twind.runtime.restart.recovery import Recovery
+from twind.runtime.restart.saver import FOLDER, Saver
+from twind.runtime.restart.streams import Streams
 from twind.runtime.shutdown import Shutdown, Step
 from twind.runtime.snapshots import SnapshotWriter
 from twind.runtime.stage_view import StageView
 from twind.runtime.status import status_document
 from twind.runtime.supervisor import Supervisor
 from twind.runtime.viewers import viewer_hub
+from twind.sources.protocol import ResumableSource
 from twind.stage.bootstrap import bootstrap_of
 from twind.stage.thread import StageThread
 from twind.telemetry import Telemetry, events
@@ -53,13 +58,18 @@ if TYPE_CHECKING:
     from twind.model.messages import RawMessage
     from twind.model.state import Update
     from twind.model.topology import Topology
+    from twind.runtime.bindings import Bindings
     from twind.runtime.pipeline import BatchReport
-    from twind.sources.protocol import AcknowledgingSource, LossySource
+    from twind.runtime.restart.recovery import Recovered
+    from twind.sources.protocol import LossySource
     from twind.stage.live import LiveStage
     from twind.viewers.hub import Hub
 
 _CLOSE_RESERVE_S = 3.0
 """What the last steps of the drain may count on, however long the first ones take [s]."""
+
+_SNAPSHOT_S = 5.0
+"""How long the first and the last snapshot of the state may take [s]."""
 
 SWITCH_S = 0.0005
 """How long another thread may go on while the event loop waits for Python's global lock [s]. Writing the stage takes another
@@ -71,7 +81,7 @@ class Inlet:
     """One source and the pump that empties it."""
 
     type: str
-    source: LossySource | AcknowledgingSource
+    source: LossySource
     pump: Pump
 
 
@@ -86,6 +96,12 @@ class Twinned:
     snapshots: SnapshotWriter | None
     files: StageView
     viewers: Hub
+    bindings: Mapping[str, Bindings]
+    """What the topics of each source stand for, by its name."""
+    recovered: Recovered
+    """What an earlier life left."""
+    log: LogSink | None
+    """The recording that a restart reads on in."""
 
 
 class Daemon:
@@ -108,6 +124,9 @@ class Daemon:
         self._notifier = Notifier.from_environment()
         self._supervisor = Supervisor(telemetry)
         self._thread = StageThread()
+        self._gate = asyncio.Lock()
+        """Held by whoever changes the state, and while it is copied."""
+        self._saver: Saver | None = None
         self._dead_letters = DeadLetters(self.settings.state_dir / "dead-letters", telemetry=telemetry)
         views = Views(
             health=self.health,
@@ -151,6 +170,7 @@ class Daemon:
         problems = check_against(settings, topology, self._loaded.marks)
         if problems:
             raise ConfigurationError(problems)
+        self._open_sinks()
         self.twinned = twinned = await self._lay_out(stage)
         self.telemetry.metrics.estimation.figures = LiveFigures(
             topology, twinned.estimators, update=self._update, now_ns=time.time_ns
@@ -162,8 +182,7 @@ class Daemon:
             await twinned.snapshots.open()
             self._supervisor.supervise("snapshots", twinned.snapshots.run)
         self._starting = "opening the sources"
-        self._open_sinks()
-        self._open_sources(twinned)
+        await self._open_sources(twinned)
         self._supervisor.supervise("watchdog", lambda: self._notifier.run(lambda: self.health().live.ok))
         self._started = True
         robots, objects = len(topology.robots), len(topology.objects)
@@ -187,6 +206,21 @@ class Daemon:
         # The stage's thread has nothing else to do meanwhile.
         bootstrap, _ = await asyncio.gather(self._thread.call(bootstrap_of, stage), asyncio.to_thread(estimators.warm_up))
         await asyncio.to_thread(warm_up_twin)
+        self._starting = "restoring the state"
+        registry = self._loaded.registry
+        bindings = {
+            name: bindings_of(name, source, registry, topology, estimators, journal=self._journal) for name, source in settings.sources.items()
+        }
+        log = next((recorder for recorder in self.recorders if isinstance(recorder, LogSink)), None)
+        recovery = Recovery(
+            settings.state_dir / FOLDER,
+            estimators,
+            bindings,
+            log,
+            rebuild_s=settings.restart.rebuild_s,
+            telemetry=self.telemetry,
+        )
+        recovered = await asyncio.to_thread(recovery.run)
         publisher = Publisher(
             settings.stage,
             estimators=estimators,
@@ -209,7 +243,7 @@ class Daemon:
         files = StageView(bootstrap, copies, settings.instance, self._seq)
         viewers = viewer_hub(settings, stage, files, telemetry=self.telemetry)
         publisher.on_failing = viewers.set_stale
-        return Twinned(topology, stage, estimators, publisher, snapshots, files, viewers)
+        return Twinned(topology, stage, estimators, publisher, snapshots, files, viewers, bindings, recovered, log)
 
     def _open_sinks(self) -> None:
         """Make the sinks before the sources, so that they miss nothing."""
@@ -217,8 +251,21 @@ class Daemon:
         for recorder in self.recorders:
             self._supervisor.supervise(f"sink {recorder.name}", recorder.run)
 
-    def _open_sources(self, twinned: Twinned) -> None:
+    async def _open_sources(self, twinned: Twinned) -> None:
         registry, settings, metrics = self._loaded.registry, self.settings, self.telemetry.metrics
+        pumps: dict[str, tuple[LossySource, Pump]] = {}
+        self._saver = saver = Saver(
+            settings.state_dir,
+            instance=settings.instance,
+            generation=twinned.stage.holder.generation,
+            estimators=twinned.estimators,
+            pumps=pumps,
+            log=twinned.log,
+            gate=self._gate,
+            interval_s=settings.restart.snapshot_s,
+            telemetry=self.telemetry,
+        )
+        metrics.watched.snapshot_age_s = lambda: None if saver.written_s is None else time.monotonic() - saver.written_s
 
         def on_report(report: BatchReport) -> None:
             twinned.publisher.note_used(report.used_ns)
@@ -226,23 +273,30 @@ class Daemon:
         for name, of_source in settings.sources.items():
             adapter = registry.sources.load(of_source.type)
             source = adapter.open(name, of_source, instance=settings.instance, telemetry=self.telemetry)
-            bindings = bindings_of(name, of_source, registry, twinned.topology, twinned.estimators, journal=self._journal)
-            feed = Feed(bindings, twinned.estimators, on_refused=partial(self._keep, name))
-            batch_s = settings.estimation.batch_ms / 1e3
             pump = Pump(
                 source,
-                feed,
-                batch_s=batch_s,
+                Feed(twinned.bindings[name], twinned.estimators, on_refused=partial(self._keep, name)),
+                batch_s=settings.estimation.batch_ms / 1e3,
                 telemetry=self.telemetry,
                 on_report=on_report,
                 recorders=self.recorders,
+                gate=self._gate,
             )
+            if name in twinned.recovered.watermarks:
+                pump.watermark = twinned.recovered.watermarks[name]
+            if isinstance(source, ResumableSource):
+                source.keep_with(Streams(pump, saver))
             self.telemetry.declare_source(name)
             self.inlets[name] = Inlet(of_source.type, source, pump)
+            pumps[name] = (source, pump)
             metrics.watch_queue(name, source.intake)
             metrics.watch_connection(name, partial(_connected, source))
-            self._supervisor.supervise(f"pump {name}", pump.run)
-            self._supervisor.supervise(f"source {name}", source.run)
+        # Before anything is acknowledged: from now on what is recorded lies beyond a snapshot, in whatever file it begins.
+        await self._save_within(saver)
+        self._supervisor.supervise("state snapshots", saver.run)
+        for name, inlet in self.inlets.items():
+            self._supervisor.supervise(f"pump {name}", inlet.pump.run)
+            self._supervisor.supervise(f"source {name}", inlet.source.run)
 
     def _tell(self, happening: Happening) -> None:
         self.telemetry.emit(
@@ -335,6 +389,7 @@ class Daemon:
         code = await self.shutdown.drain(
             [
                 Step("process what the sources had received", self._finish_pumps),
+                Step("write the state down", self._save_state),
                 Step("disconnect the sources", self._close_sources),
                 Step("finish the recordings", self._close_recorders, reserve_s=_CLOSE_RESERVE_S),
                 Step("write the last state", self._write_last, reserve_s=_CLOSE_RESERVE_S),
@@ -356,6 +411,18 @@ class Daemon:
         for name in self.inlets:
             await self._supervisor.finish(f"pump {name}")
 
+    async def _save_state(self) -> None:
+        if self._saver is not None and self._started:
+            await self._supervisor.stop("state snapshots")
+            await self._save_within(self._saver)
+
+    async def _save_within(self, saver: Saver) -> None:
+        try:
+            async with asyncio.timeout(_SNAPSHOT_S):
+                await saver.save()
+        except TimeoutError:
+            self.telemetry.emit(events.SnapshotFailed(error="the recording that it belongs to cannot be written"))
+
     async def _close_sources(self) -> None:
         for name, inlet in self.inlets.items():
             await inlet.source.aclose()
@@ -375,6 +442,7 @@ class Daemon:
         if self.twinned.snapshots is not None:
             await self._supervisor.stop("snapshots")
             await self.twinned.snapshots.write()
+            self.twinned.snapshots.close()
 
     async def _close_viewers(self) -> None:
         if self.twinned is not None:

@@ -162,6 +162,80 @@ class MessagesDropped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class MessagesPassedOver(Event):
+    """Messages came again that had been taken already, or are of a stream that belongs to another daemon by now."""
+
+    level = "debug"
+    counter = "messages_passed_over"
+    labels = ("source", "reason")
+    source: str
+    reason: str
+    """repeated | not_owned"""
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateRestored(Event):
+    """The state of an earlier life is back: from a snapshot, and from what the recording holds beyond it."""
+
+    limited = False
+    snapshot: str
+    """Name of the file; empty where none was used."""
+    entities: int
+    left_out: int
+    """Rows whose joint, body or stream is not in the stage any more, or is set up in another way."""
+    messages: int
+    """Messages of the recording that were used again."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRefused(Event):
+    """A snapshot of the state cannot be used and was set aside; an older one is tried, or the state begins anew."""
+
+    level = "error"
+    limited = False
+    counter = "state_snapshots_refused"
+    labels = ("reason",)
+    reason: str
+    """unreadable | newer | layout"""
+    file: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFailed(Event):
+    """The state could not be written down; it is tried again. Until then a restart has to go further back."""
+
+    level = "error"
+    counter = "state_snapshot_failures"
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingTailMissing(Event):
+    """What was recorded after the newest usable snapshot cannot be read, so the state lacks it."""
+
+    level = "error"
+    counter = "recording_tails_missing"
+    labels = ("sink",)
+    limited = False
+    sink: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventsMissing(Event):
+    """Events of a stream never came, although later ones did: the broker had deleted them before they were read."""
+
+    level = "error"
+    counter = "events_missing"
+    labels = ("source",)
+    source: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class MessagesRefused(Event):
     """Messages could not be used; `example` says what was wrong with the first of them."""
 
@@ -348,6 +422,19 @@ class RecordingLost(Event):
     """queue_full | write_failed | too_many_topics"""
     count: int
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingHeld(Event):
+    """The recording cannot be written: nothing of it is acknowledged, and it is tried again. Make room, or repair the disk."""
+
+    level = "error"
+    counter = "recording_write_failures"
+    labels = ("sink",)
+    sink: str
+    waiting: int
+    """Messages that are held and not acknowledged; when there are as many as may be, their source waits."""
+    error: str
 
 
 @dataclass(frozen=True, slots=True)

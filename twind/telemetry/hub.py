@@ -92,6 +92,9 @@ class Telemetry:
         self.metrics.source(source)
         self.declare(events.SourceConnected, source=source)
         self.declare(events.SourceDisconnected, source=source)
+        self.declare(events.MessagesPassedOver, source=source, reason="repeated")
+        self.declare(events.MessagesPassedOver, source=source, reason="not_owned")
+        self.declare(events.EventsMissing, source=source)
         for reason in Refusal:
             self.declare(events.MessagesRefused, source=source, reason=reason)
 

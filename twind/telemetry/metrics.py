@@ -63,6 +63,16 @@ class Metrics:
         self.event_loop_lag_seconds = catalogue.histogram(
             "event_loop_lag_seconds", "How much later than asked for the event loop ran a timer.", _SECONDS
         )
+        self.state_snapshot_seconds = catalogue.histogram(
+            "state_snapshot_seconds", "Time to write the state down, ready for a restart.", _SECONDS
+        )
+        self.state_pause_seconds = catalogue.histogram(
+            "state_pause_seconds", "How long samples waited while the state was copied for a snapshot.", _SHORT
+        )
+        self.state_snapshot_bytes = catalogue.gauge("state_snapshot_bytes", "Size of the newest snapshot of the state.")
+        self.state_restore_seconds = catalogue.gauge(
+            "state_restore_seconds", "Time that it took at start to bring the state back; 0 where there was none."
+        )
         self.viewers = catalogue.gauge("viewers", "Viewers that are connected to the live stream.")
         self.viewer_frames = catalogue.counter("viewer_frames_sent", "Frames sent to viewers.")
         self.viewer_frames_encoded = catalogue.counter("viewer_frames_encoded", "Frames encoded, each for one viewer or more.")
