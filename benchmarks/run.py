@@ -19,6 +19,7 @@ MODULES = (
     "pipeline",
     "recording",
     "mqtt_floor",
+    "eventhubs",
     "stage_write",
     "stage_lag",
     "stage_hour",

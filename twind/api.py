@@ -1,7 +1,8 @@
 """Everything an adapter may use. Adapters import this module and nothing else of twind."""
 
-from twind.config.base import Secret, SettingsModel, SourceSettings
+from twind.config.base import RouteSettings, Secret, SettingsModel, SourceSettings
 from twind.flow.queues import Intake
+from twind.flow.replacing import replacing
 from twind.flow.retry import Backoff
 from twind.model.errors import MissingExtraError, PermanentError, RefusedInput, RetryableError, TwindError
 from twind.model.messages import (
@@ -27,6 +28,7 @@ from twind.sources.protocol import (
     StreamKeeper,
 )
 from twind.telemetry import Telemetry, events
+from twind.telemetry.partitions import PartitionFigures
 
 __all__ = [
     "NO_SEQUENCE",
@@ -43,6 +45,7 @@ __all__ = [
     "OdometrySample",
     "PackedJoints",
     "PackedPoses",
+    "PartitionFigures",
     "PermanentError",
     "PoseSample",
     "RawMessage",
@@ -50,6 +53,7 @@ __all__ = [
     "RefusedInput",
     "ResumableSource",
     "RetryableError",
+    "RouteSettings",
     "Secret",
     "SettingsModel",
     "SourceAdapter",
@@ -62,4 +66,5 @@ __all__ = [
     "TwistSample",
     "events",
     "overlapping",
+    "replacing",
 ]

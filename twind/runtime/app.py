@@ -24,6 +24,7 @@ from twind.runtime.figures import LiveFigures, stream_list
 from twind.runtime.health import Facts, Health, judge
 from twind.runtime.http.server import HttpServer
 from twind.runtime.http.views import Views
+from twind.runtime.journal import Happening, Journal
 from twind.runtime.live_copy import LiveCopies
 from twind.runtime.live_stage import open_live_stage
 from twind.runtime.notify import Notifier
@@ -119,6 +120,7 @@ class Daemon:
         self._starting = "opening the listener"
         self._started = False
         self._lag = LoopLag(telemetry)
+        self._journal = Journal(self._tell)
         self._notifier = Notifier.from_environment()
         self._supervisor = Supervisor(telemetry)
         self._thread = StageThread()
@@ -207,7 +209,7 @@ class Daemon:
         self._starting = "restoring the state"
         registry = self._loaded.registry
         bindings = {
-            name: bindings_of(name, source, registry, topology, estimators) for name, source in settings.sources.items()
+            name: bindings_of(name, source, registry, topology, estimators, journal=self._journal) for name, source in settings.sources.items()
         }
         log = next((recorder for recorder in self.recorders if isinstance(recorder, LogSink)), None)
         recovery = Recovery(
@@ -296,6 +298,13 @@ class Daemon:
             self._supervisor.supervise(f"pump {name}", inlet.pump.run)
             self._supervisor.supervise(f"source {name}", inlet.source.run)
 
+    def _tell(self, happening: Happening) -> None:
+        self.telemetry.emit(
+            events.EntityEvent(
+                source=happening.source, entity=happening.entity, event=happening.name, stamp_ns=happening.stamp_ns
+            )
+        )
+
     def _keep(self, source: str, message: RawMessage, refusal: RefusedInput) -> None:
         if refusal.reason is Refusal.OTHER_SHARD:
             return
@@ -365,7 +374,7 @@ class Daemon:
         update = self._update()
         if self.twinned is None or update is None:
             return None
-        return entity_document(self.twinned.topology, update, time.time_ns(), entity_id)
+        return entity_document(self.twinned.topology, update, time.time_ns(), entity_id, events=self._journal.of(entity_id))
 
     def _streams(self, begin: int) -> Mapping[str, object]:
         return {} if self.twinned is None else stream_list(self.twinned.estimators, begin)

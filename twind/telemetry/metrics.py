@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 import twind
 from twind.model.estimates import Status, Verdict
 from twind.telemetry.estimation import EstimationMetrics
+from twind.telemetry.partitions import WatchedPartitions
 from twind.telemetry.watched import Watched, WatchedQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from prometheus_client import Counter
 
     from twind.telemetry.catalogue import Catalogue
+    from twind.telemetry.partitions import PartitionFigures
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SHORT = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
@@ -82,6 +84,7 @@ class Metrics:
         build.labels(twind.__version__, platform.python_version()).set(1)
         self._config = catalogue.gauge("config_info", "Always 1; the label identifies the configuration.", ("hash",))
         self.watched = Watched(catalogue)
+        self._partitions = WatchedPartitions(catalogue)
         self.estimation = EstimationMetrics(catalogue)
 
     def source(self, name: str) -> SourceMetrics:
@@ -102,6 +105,10 @@ class Metrics:
     def watch_connection(self, source: str, connected: Callable[[], bool]) -> None:
         """Read at each scrape whether a source is connected."""
         self.watched.connected[source] = connected
+
+    def watch_partitions(self, source: str, figures: Callable[[], Iterable[PartitionFigures]]) -> None:
+        """Read at each scrape how far the partitions of a source are."""
+        self._partitions.sources[source] = figures
 
     def set_entities(self, counts: Sequence[int]) -> None:
         """Publish how many entities have each `Status`, in the order of its values."""
