@@ -225,17 +225,6 @@ class RecordingTailMissing(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class EventsMissing(Event):
-    """Events of a stream never came, although later ones did: the broker had deleted them before they were read."""
-
-    level = "error"
-    counter = "events_missing"
-    labels = ("source",)
-    source: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
 class MessagesRefused(Event):
     """Messages could not be used; `example` says what was wrong with the first of them."""
 
