@@ -27,7 +27,7 @@ def test_a_daemon_killed_under_load_comes_back_to_the_same_state(
     daemon = start_daemon(configuration)
     daemon.wait_ready()
     with Player(broker.url, "arm_a", swaying(60.0, 400.0)) as player:
-        for processed in (50, 400, 100):
+        for processed in (50, 400):
             _kill_after(processed, daemon)
             daemon = start_daemon(configuration)
             daemon.wait_ready()
@@ -65,7 +65,7 @@ def test_a_daemon_that_reads_event_hubs_resumes_from_its_own_snapshot_and_record
         daemon = start_daemon(configuration)
         daemon.wait_ready()
         hub.publish(("arm_a", "arm_b"), payload, rate_hz=200.0, together=5)
-        for disturb in (None, lambda emulator: emulator.disconnect(), None):
+        for disturb in (None, lambda emulator: emulator.disconnect()):
             if disturb is not None:
                 hub.disturb(disturb)
             _kill_after(200, daemon)

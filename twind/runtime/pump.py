@@ -95,6 +95,15 @@ class Pump:
                 await asyncio.sleep(0)
         await self._finish()
 
+    async def inject(self, messages: list[RawMessage]) -> None:
+        """Take messages that somebody gives again, past the source: recorded and processed like any other."""
+        async with self._gate:
+            self.received += len(messages)
+            self._metrics.received.inc(len(messages))
+            durable = [recorder.offer_durably(self._source.name, messages) for recorder in self._recorders]
+            self._process(messages)
+        await asyncio.gather(*durable)
+
     def _fresh(self, messages: list[RawMessage]) -> list[RawMessage]:
         """Return what was not taken before."""
         owned = messages

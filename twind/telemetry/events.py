@@ -175,6 +175,16 @@ class MessagesPassedOver(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLettersRetried(Event):
+    """Messages that had been refused were given to the daemon again by `twind dead-letters retry`."""
+
+    counter = "dead_letters_retried"
+    labels = ("source",)
+    source: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class StateRestored(Event):
     """The state of an earlier life is back: from a snapshot, and from what the recording holds beyond it."""
 
