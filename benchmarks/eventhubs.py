@@ -44,7 +44,9 @@ def _rounds(folder: str, samples: int, events: int, rounds: int) -> dict[str, li
     spent: dict[str, list[dict[str, float]]] = {name: [] for name in _VARIANTS}
     with _Process("hub_server.py", *_VARIANTS) as server:
         connection = server.line()
-        readers = {name: _Process("hub_reader.py", name, connection, name, str(min(machine.MEASURED)), folder) for name in spent}
+        readers = {
+            name: _Process("hub_reader.py", name, connection, name, str(min(machine.MEASURED)), folder) for name in spent
+        }
         try:
             for reader in readers.values():
                 reader.expect("ready")

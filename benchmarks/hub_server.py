@@ -35,7 +35,9 @@ def fill(emulator: Emulator, hub: str, events: int, samples: int) -> None:
 
 async def main(hubs: list[str]) -> None:
     keep = Retention(events=1_000_000, size_bytes=200_000_000)
-    async with Emulator([HubSettings(hub, PARTITIONS, retention=keep) for hub in hubs], rules=(Rule("bench", "bench"),)) as running:
+    async with Emulator(
+        [HubSettings(hub, PARTITIONS, retention=keep) for hub in hubs], rules=(Rule("bench", "bench"),)
+    ) as running:
         say(running.connection_string)
         while line := await asyncio.to_thread(sys.stdin.readline):
             hub, events, samples = line.split()

@@ -81,9 +81,6 @@ class EventHubsSettings(SourceSettings):
     messages: Literal["auto", "one", "array", "lines"] = "auto"
     """How many messages an event holds. `one`; `array`: a JSON array of them; `lines`: JSON separated by line feeds; `auto`:
     whichever of these the event looks like."""
-    device_events: bool = True
-    """Whether what IoT Hub says of a device beside its telemetry (connected, disconnected, created, twin changed, ...) becomes an
-    event of the entity with the device's id. false: it is passed over."""
     prefetch: Annotated[int, Field(ge=1, le=100_000)] = 3000
     """Events that may be under way to us, for each partition. The SDK takes up to so many every 50 ms, so this bounds the rate."""
     batch: Annotated[int, Field(ge=1, le=100_000)] = 3000
@@ -159,7 +156,7 @@ class EventHubsSettings(SourceSettings):
         if self.ownership_s < 2 * self.balance_s:
             msg = "`ownership_s` must be at least twice `balance_s`, or daemons take each other's partitions"
             raise ValueError(msg)
-        if self.device_events and not any(route.topic.text == DEVICE_EVENTS for route in self.routes):
+        if not any(route.topic.text == DEVICE_EVENTS for route in self.routes):
             route = RouteSettings(topic=TopicPattern(DEVICE_EVENTS), codec="event", max_bytes=1_048_576)
             object.__setattr__(self, "routes", (*self.routes, route))
         return self

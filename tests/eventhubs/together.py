@@ -48,7 +48,5 @@ class Together:
             raise error
 
     async def _run(self) -> dict[str, BaseException | None]:
-        found = await asyncio.gather(
-            *(scenario(*case) for scenario, case in self._scenarios.values()), return_exceptions=True
-        )
+        found = await asyncio.gather(*(scenario(*case) for scenario, case in self._scenarios.values()), return_exceptions=True)
         return dict(zip(self._scenarios, found, strict=True))

@@ -209,7 +209,8 @@ class Daemon:
         self._starting = "restoring the state"
         registry = self._loaded.registry
         bindings = {
-            name: bindings_of(name, source, registry, topology, estimators, journal=self._journal) for name, source in settings.sources.items()
+            name: bindings_of(name, source, registry, topology, estimators, journal=self._journal)
+            for name, source in settings.sources.items()
         }
         log = next((recorder for recorder in self.recorders if isinstance(recorder, LogSink)), None)
         recovery = Recovery(
@@ -301,7 +302,7 @@ class Daemon:
     def _tell(self, happening: Happening) -> None:
         self.telemetry.emit(
             events.EntityEvent(
-                source=happening.source, entity=happening.entity, event=happening.name, stamp_ns=happening.stamp_ns
+                source=happening.source, entity=happening.entity, happened=happening.name, stamp_ns=happening.stamp_ns
             )
         )
 

@@ -151,7 +151,7 @@ class ClocksDisagree(Event):
 
 @dataclass(frozen=True, slots=True)
 class MessagesDropped(Event):
-    """Messages were lost: there was no room in a queue, or a hub had deleted them before they were read."""
+    """Messages were lost because a queue had no room."""
 
     level = "error"
     counter = "messages_dropped"
@@ -369,7 +369,7 @@ class EntityEvent(Event):
     labels = ("source",)
     source: str
     entity: str
-    event: str
+    happened: str
     """What: the word that was reported."""
     stamp_ns: int
 
