@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test bench lint format docs schema clean
+.PHONY: demo test bench chaos lint format docs schema clean
 .DEFAULT_GOAL := demo
 
 $(STAMP): pyproject.toml
@@ -32,6 +32,10 @@ test: $(VENV)/.installed-dev  ## Run the tests; what needs a program that cannot
 bench: $(VENV)/.installed-dev  ## Print the benchmark table and write it to benchmarks/results/latest.json
 	@.ci/system-packages mosquitto
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+chaos: $(VENV)/.installed-dev  ## Kill a daemon fifty times under load, with other faults between, and judge what is left
+	@.ci/system-packages mosquitto
+	@$(BIN)/python -m tests.chaos.run $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## Check format, lint, types and layers
 	@$(BIN)/ruff format --check .

@@ -28,8 +28,6 @@ class Watermark:
     def __init__(self) -> None:
         self.repeated = 0
         """Messages that had been taken before."""
-        self.missing = 0
-        """Events of streams that never came, although later ones did."""
         self._streams: dict[str, Place] = {}
         self._packets: dict[int, int] = {}
         """Checksum of the newest message by packet identifier: 65,535 at most."""
@@ -59,16 +57,8 @@ class Watermark:
         number, parts, _ = self._streams.get(message.stream, _NOTHING)
         if message.number < number or (message.number == number and message.part < parts):
             return False
-        if number >= 0 and message.number > number + 1:
-            self.missing += message.number - number - 1
         self._streams[message.stream] = (message.number, message.part + 1, message.parts)
         return True
-
-    def begin(self, stream: str, place: Place | None = None) -> None:
-        """Go on with a stream after a place, or from wherever it begins."""
-        self._streams.pop(stream, None)
-        if place is not None:
-            self._streams[stream] = place
 
     @property
     def streams(self) -> Mapping[str, Place]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import twind
 from twind.config.against import check_against
-from twind.flow.dead_letters import DeadLetters
+from twind.flow.dead_letters import RETRY, DeadLetters, RetryFolder
 from twind.flow.sinks import LogSink
 from twind.model.errors import ConfigurationError
 from twind.model.refusals import Refusal
@@ -35,6 +35,7 @@ from twind.runtime.recorders import open_recorders
 from twind.runtime.restart.recovery import Recovery
 from twind.runtime.restart.saver import FOLDER, Saver
 from twind.runtime.restart.streams import Streams
+from twind.runtime.retries import Retries
 from twind.runtime.shutdown import Shutdown, Step
 from twind.runtime.snapshots import SnapshotWriter
 from twind.runtime.stage_view import StageView
@@ -295,6 +296,12 @@ class Daemon:
         # Before anything is acknowledged: from now on what is recorded lies beyond a snapshot, in whatever file it begins.
         await self._save_within(saver)
         self._supervisor.supervise("state snapshots", saver.run)
+        retries = Retries(
+            RetryFolder(settings.state_dir / "dead-letters" / RETRY),
+            {name: pump for name, (_, pump) in pumps.items()},
+            telemetry=self.telemetry,
+        )
+        self._supervisor.supervise("dead letters to retry", retries.run)
         for name, inlet in self.inlets.items():
             self._supervisor.supervise(f"pump {name}", inlet.pump.run)
             self._supervisor.supervise(f"source {name}", inlet.source.run)

@@ -67,7 +67,6 @@ class Pump:
         """What makes each batch durable, its messages and their bytes, oldest first."""
         self._due_messages = self._due_bytes = 0
         self._settled = asyncio.Event()
-        self._missing_told = 0
         self.received = 0
         """Messages taken from the source."""
         self.refused = 0
@@ -96,19 +95,25 @@ class Pump:
                 await asyncio.sleep(0)
         await self._finish()
 
+    async def inject(self, messages: list[RawMessage]) -> None:
+        """Take messages that somebody gives again, past the source: recorded and processed like any other."""
+        async with self._gate:
+            self.received += len(messages)
+            self._metrics.received.inc(len(messages))
+            durable = [recorder.offer_durably(self._source.name, messages) for recorder in self._recorders]
+            self._process(messages)
+        await asyncio.gather(*durable)
+
     def _fresh(self, messages: list[RawMessage]) -> list[RawMessage]:
         """Return what was not taken before."""
-        watermark, owned = self.watermark, messages
+        owned = messages
         self.received += len(messages)
         self._metrics.received.inc(len(messages))
         if self.owned is not None:
             owned = [message for message in messages if message.stream in self.owned]
             self._pass_over("not_owned", len(messages) - len(owned))
-        fresh = watermark.fresh(owned)
+        fresh = self.watermark.fresh(owned)
         self._pass_over("repeated", len(owned) - len(fresh))
-        if watermark.missing > self._missing_told:
-            count, self._missing_told = watermark.missing - self._missing_told, watermark.missing
-            self._telemetry.emit(events.EventsMissing(source=self._source.name, count=count))
         return fresh
 
     def _pass_over(self, reason: str, count: int) -> None:

@@ -175,6 +175,16 @@ class MessagesPassedOver(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLettersRetried(Event):
+    """Messages that had been refused were given to the daemon again by `twind dead-letters retry`."""
+
+    counter = "dead_letters_retried"
+    labels = ("source",)
+    source: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class StateRestored(Event):
     """The state of an earlier life is back: from a snapshot, and from what the recording holds beyond it."""
 
@@ -222,17 +232,6 @@ class RecordingTailMissing(Event):
     limited = False
     sink: str
     error: str
-
-
-@dataclass(frozen=True, slots=True)
-class EventsMissing(Event):
-    """Events of a stream never came, although later ones did: the broker had deleted them before they were read."""
-
-    level = "error"
-    counter = "events_missing"
-    labels = ("source",)
-    source: str
-    count: int
 
 
 @dataclass(frozen=True, slots=True)

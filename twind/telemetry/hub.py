@@ -94,7 +94,6 @@ class Telemetry:
         self.declare(events.SourceDisconnected, source=source)
         self.declare(events.MessagesPassedOver, source=source, reason="repeated")
         self.declare(events.MessagesPassedOver, source=source, reason="not_owned")
-        self.declare(events.EventsMissing, source=source)
         for reason in Refusal:
             self.declare(events.MessagesRefused, source=source, reason=reason)
 
