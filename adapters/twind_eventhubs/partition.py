@@ -96,8 +96,8 @@ class Partition:
             else:
                 self._on_gap(number - last - 1)
                 self.last = number
-            # When the hub got it, not when we did: after an absence, hours of it come at once. And what comes again has the same
-            # stamp as before. In milliseconds; it arrived before the end of that one.
+            # When the hub got it, not when we did: after an absence, hours of it come at once. And what comes again has the
+            # same stamp as before. In milliseconds; it arrived before the end of that one.
             enqueued_ms = annotations.get(_DEVICE_ENQUEUED) or annotations.get(_ENQUEUED)
             receive_ns = now_ns if enqueued_ms is None else enqueued_ms * NS_PER_MS + NS_PER_MS - 1
             properties: Any = raw.application_properties or _NOTHING

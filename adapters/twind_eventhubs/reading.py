@@ -183,8 +183,7 @@ class Reading:
         self._patience.pop(partition.ident, None)
 
     def _on_gap(self, count: int) -> None:
-        if self._keeper is None:  # else it counts them: what was taken in an earlier life, it alone knows
-            self._telemetry.emit(events.EventsMissing(source=self._name, count=count))
+        self._telemetry.emit(events.MessagesDropped(source=self._name, reason="retention", count=count))
 
     async def _on_error(self, context: PartitionContext | None, error: Exception) -> None:
         fault = reasons.why(error, self._settings)

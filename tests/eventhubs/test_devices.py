@@ -84,7 +84,7 @@ class Broker:
 
 
 @pytest.fixture
-def broker(tmp_path: Path, make_authority: Callable[[str], Any]) -> Iterator[tuple[Broker, str, Path]]:  # noqa: F811
+def broker(tmp_path: Path, make_authority: Callable[[str], Any]) -> Iterator[tuple[Broker, str, Path]]:
     """A broker on a loopback address of its own, because the device SDK knows no other port than 8883."""
     if _MOSQUITTO is None:
         pytest.skip("mosquitto is not installed here")
@@ -151,7 +151,7 @@ def test_a_message_of_the_device_sdk_moves_the_robot_with_its_device_id(
         emulator.wait()
 
 
-def test_a_devices_topic_becomes_the_properties_that_iot_hub_gives_an_event():
+def test_a_devices_topic_becomes_the_properties_that_iot_hub_gives_an_event() -> None:
     topic = "devices/pump-1/messages/events/%24.mid=m-1&%24.ct=application%2Fjson&%24.ce=utf-8&line=7&note=a%20b"
     found = to_event(topic, b"{}", enqueued_ms=5)
     assert found is not None
@@ -170,7 +170,7 @@ def test_a_devices_topic_becomes_the_properties_that_iot_hub_gives_an_event():
     assert to_event("devices/pump-1/messages/devicebound/x", b"", enqueued_ms=5) is None
 
 
-def test_the_listener_takes_messages_apart_wherever_they_are_cut():
+def test_the_listener_takes_messages_apart_wherever_they_are_cut() -> None:
     topic = b"devices/a/messages/events/"
     with_qos = b"\x32" + bytes([2 + len(topic) + 2 + 3]) + len(topic).to_bytes(2, "big") + topic + b"\x00\x07abc"
     without = b"\x30" + bytes([2 + len(topic) + 1]) + len(topic).to_bytes(2, "big") + topic + b"x"

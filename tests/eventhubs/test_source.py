@@ -43,7 +43,7 @@ async def an_event_is_a_message_whose_topic_is_the_device_and_whose_arrival_is_w
 
 
 @scenario()
-async def topics_come_from_what_the_settings_name_and_else_from_device_then_property_then_key():
+async def topics_come_from_what_the_settings_name_and_else_from_device_then_property_then_key() -> None:
     made = [
         device_event("arm-1", b"{}", enqueued_ms=ENQUEUED_MS, properties={"topic": "ignored", "kind": "joints"}),
         event(b"{}", properties={"topic": "cell/arm-2", "kind": "joints"}, annotations={"x-opt-partition-key": "k"}),
@@ -163,7 +163,8 @@ async def events_that_the_hub_deleted_before_they_were_read_are_an_error_with_th
         partition._head = 6  # as retention does
         async with Opened(running, start={"0": 2}) as opened:
             assert (await opened.take(1))[0].number == 6
-            assert (await opened.said.wait_for("EventsMissing")).count == 4
+            lost = await opened.said.wait_for("MessagesDropped")
+            assert (lost.reason, lost.count) == ("retention", 4)
 
 
 @scenario()

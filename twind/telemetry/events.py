@@ -151,7 +151,7 @@ class ClocksDisagree(Event):
 
 @dataclass(frozen=True, slots=True)
 class MessagesDropped(Event):
-    """Messages were lost because a queue had no room."""
+    """Messages were lost: a queue had no room, or a hub had deleted events before they were read."""
 
     level = "error"
     counter = "messages_dropped"

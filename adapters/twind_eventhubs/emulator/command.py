@@ -68,7 +68,7 @@ class _Rule(click.ParamType[Rule]):
 @click.option(
     "--iothub-mqtt",
     metavar="URL",
-    help="Stand in for an IoT Hub: what devices publish at this MQTT broker (mqtt://HOST:PORT) becomes events of the first hub.",
+    help="Stand in for an IoT Hub: what devices publish at this MQTT broker (mqtt://HOST:PORT) becomes events of a hub.",
 )
 @click.option("--control", type=click.IntRange(0, 65535), help="Take faults over HTTP on this port; 0 takes a free one.")
 def eventhubs(
