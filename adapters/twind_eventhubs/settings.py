@@ -20,7 +20,7 @@ _Seconds = Annotated[float, Field(gt=0, le=3600)]
 class CheckpointSettings(SettingsModel):
     """Where positions are noted beside the daemon's own snapshot. One of `container` (shared by several daemons) and `file`."""
 
-    container: str | None = None
+    container: Annotated[str, Field(min_length=3, max_length=63)] | None = None
     """Blob container. Daemons that name the same one share the hub: each partition has one reader at a time, and when a daemon
     joins or leaves they divide the partitions anew. It must exist."""
     connection_string: Secret | None = None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from twind.api import RawMessage
     from twind.telemetry.events import Event
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 class Said(Telemetry):
