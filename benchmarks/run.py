@@ -18,6 +18,7 @@ from table import Section, render
 MODULES = (
     "pipeline",
     "recording",
+    "durability",
     "mqtt_floor",
     "eventhubs",
     "stage_write",
