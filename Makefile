@@ -26,6 +26,7 @@ demo: $(STAMP)  ## Show robots moving in a live stage, on embedded defaults: no 
 test: $(VENV)/.installed-dev  ## Run the tests; what needs a program that cannot be had is skipped with a plain sentence
 	@.ci/system-packages mosquitto
 	@PYTHON=$(BIN)/python .ci/usd-core 25.11 .venv-usd-25.11 || true
+	@PYTHON=$(BIN)/python .ci/iot-device .venv-iot-device || true
 	@$(BIN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/.installed-dev  ## Print the benchmark table and write it to benchmarks/results/latest.json
@@ -56,4 +57,4 @@ schema: $(VENV)/.installed-dev  ## Generate the codeless USD schema from stages/
 	@$(BIN)/python -m pxr.Usd.usdGenSchema stages/schema/schema.usda stages/schema
 
 clean:  ## Remove everything that was built or installed here
-	rm -rf $(VENV) .venv-usd-25.11 build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-usd-25.11 .venv-iot-device build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -13,16 +13,19 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from azure.eventhub import EventData
-from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
+from azure.eventhub.aio import EventHubConsumerClient
 
 from twind.config.load import load
 from twind.config.registry import Registry
 from twind.runtime.app import Daemon
 from twind.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from azure.eventhub import EventData
+    from azure.eventhub.aio import PartitionContext
 
 PREFETCH = BATCH = 3000
 """What the source has as its defaults."""
@@ -37,16 +40,19 @@ class Round:
         self._cpu_s = self._wall_s = 0.0
 
     def begin(self, wanted: int) -> None:
+        """Count from now."""
         self.wanted, self.events = wanted, 0
         self.over.clear()
         self._cpu_s, self._wall_s = time.process_time(), time.monotonic()
 
     def count(self, events: int) -> None:
+        """Add some."""
         self.events += events
         if self.events >= self.wanted:
             self.over.set()
 
     def result(self) -> dict[str, float]:
+        """Say what an event cost."""
         cpu_s = time.process_time() - self._cpu_s
         return {"cpu_us": cpu_s / self.events * 1e6, "wall_s": time.monotonic() - self._wall_s, "events": self.events}
 

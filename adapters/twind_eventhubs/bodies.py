@@ -34,20 +34,21 @@ def split(body: bytes, how: str) -> list[bytes]:
         body: The body.
         how: `one`, `array`, `lines` or `auto`.
     """
-    if how == "one":
-        return [body]
     if how == "array":
         return _elements(body) or [body]
     if how == "lines":
         return _lines(body) or [body]
-    first = body[:1]
-    if first == _BEGIN and b"\n" not in body:  # by far the most frequent
-        return [body]
-    text = body.strip() if first.isspace() else body
+    one_line = body[:1] == _BEGIN and b"\n" not in body  # by far the most frequent
+    return [body] if how == "one" or one_line else _as_it_looks(body)
+
+
+def _as_it_looks(body: bytes) -> list[bytes]:
+    text = body.strip()
     if text[:1] == b"[":
         found = _elements(text)
-        return found if found and all(element[:1] == _BEGIN for element in found) else [body]
-    if text[:1] == _BEGIN:
+        if found and all(element[:1] == _BEGIN for element in found):
+            return found
+    elif text[:1] == _BEGIN:
         found = _lines(text)
         # Not one object over several lines: every line must be an object by itself.
         if len(found) > 1 and all(line[:1] == _BEGIN and line[-1:] == _END for line in found):

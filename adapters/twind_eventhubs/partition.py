@@ -33,12 +33,10 @@ class Partition:
         ident: "0", "1", ...
         stream: What its events are numbered in, for the daemon: a hub that was made anew begins another.
         settings: Of the source.
-        on_gap: Told of events that are missing between two, or before the first; and whether it was the first.
+        on_gap: Told of events that are missing, between two or before the first.
     """
 
-    def __init__(
-        self, ident: str, *, stream: str, settings: EventHubsSettings, on_gap: Callable[[str, int, bool], None]
-    ) -> None:
+    def __init__(self, ident: str, *, stream: str, settings: EventHubsSettings, on_gap: Callable[[int], None]) -> None:
         self.ident = ident
         self.stream = stream
         self.last: int | None = None
@@ -59,9 +57,7 @@ class Partition:
         """When the hub got the newest event that was taken [ns]."""
         self._topics = settings.topics
         self._how = settings.messages
-        self._device_events = settings.device_events
         self._on_gap = on_gap
-        self._fresh = True
         self._marks: deque[tuple[int, str]] = deque(maxlen=_MARKS)
 
     def __repr__(self) -> str:
@@ -79,7 +75,6 @@ class Partition:
     def start_at(self, number: int | None) -> None:
         """Expect this number next; None: whatever comes."""
         self.last = None if number is None else number - 1
-        self._fresh = True
 
     def take(self, events: Sequence[EventData], put: Callable[[list[RawMessage]], None]) -> None:
         """Hand over the messages of some events."""
@@ -99,10 +94,10 @@ class Partition:
                 self.repeated += 1
                 continue
             else:
-                self._on_gap(ident, number - last - 1, self._fresh)
+                self._on_gap(number - last - 1)
                 self.last = number
-            # When the hub got it, not when we did: after an absence, hours of it come at once. And what comes again has the same
-            # stamp as before. In milliseconds; it arrived before the end of that one.
+            # When the hub got it, not when we did: after an absence, hours of it come at once. And what comes again has the
+            # same stamp as before. In milliseconds; it arrived before the end of that one.
             enqueued_ms = annotations.get(_DEVICE_ENQUEUED) or annotations.get(_ENQUEUED)
             receive_ns = now_ns if enqueued_ms is None else enqueued_ms * NS_PER_MS + NS_PER_MS - 1
             properties: Any = raw.application_properties or _NOTHING
@@ -111,11 +106,9 @@ class Partition:
                 topic = topic_of(topics, annotations, properties, ident)
                 body = body_of(event)
                 bodies = split(body, how)
-            elif self._device_events:
+            else:
                 topic = _device_event(source, annotations, properties)
                 bodies = [body_of(event)]
-            else:
-                continue
             parts = len(bodies)
             if parts == 1:
                 add(RawMessage(topic, bodies[0], receive_ns, _TOKEN, stream, number))
@@ -126,7 +119,6 @@ class Partition:
                 ]
         if events:
             put(messages)
-            self._fresh = False
             self.events += len(events)
             self.moved_s = time.monotonic()
             self.enqueued_ns = receive_ns

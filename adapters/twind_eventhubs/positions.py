@@ -102,7 +102,7 @@ class Positions(CheckpointStore):
                     )
                     known = {record["partition_id"]: record for record in found}
                 number, position = await self._without_keeper(partition, known.get(partition))
-            # Numbers ascend by one, so what comes after number - 1 is number; and "-1" is what the service knows for the beginning.
+            # Numbers ascend by one, so what comes after number - 1 is number; "-1" is the service's word for the beginning.
             self.starting[partition] = position or (number - 1 if number else FROM_THE_BEGINNING)
             self.inclusive[partition] = isinstance(position, dt.datetime)
             self._begun(partition, number)

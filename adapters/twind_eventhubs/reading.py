@@ -182,10 +182,8 @@ class Reading:
         self._contact.works(partition.ident)
         self._patience.pop(partition.ident, None)
 
-    def _on_gap(self, partition: str, count: int, at_start: bool) -> None:  # noqa: FBT001  (a callback)
-        del partition
-        reason = "retention" if at_start else "gap"
-        self._telemetry.emit(events.MessagesDropped(source=self._name, reason=reason, count=count))
+    def _on_gap(self, count: int) -> None:
+        self._telemetry.emit(events.MessagesDropped(source=self._name, reason="retention", count=count))
 
     async def _on_error(self, context: PartitionContext | None, error: Exception) -> None:
         fault = reasons.why(error, self._settings)

@@ -9,11 +9,13 @@ import ssl
 from typing import TYPE_CHECKING
 
 from azure.core.exceptions import ClientAuthenticationError
-from azure.eventhub.exceptions import AuthenticationError, EventHubError
+from azure.eventhub.exceptions import AuthenticationError
 
 from twind.api import PermanentError, RetryableError, TwindError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twind_eventhubs.settings import EventHubsSettings
 
 _LONGEST = 300
@@ -39,39 +41,61 @@ def why(error: BaseException, settings: EventHubsSettings) -> TwindError:
     low = said.lower()
     if isinstance(error, AuthenticationError | ClientAuthenticationError) or _is_refusal(low):
         return _refused(low, said, settings)
-    if stolen(error):
-        return RetryableError(
-            f"another reader of the consumer group {settings.consumer_group!r} took it: give every daemon a group of its own, or let "
-            "those that share one name the same `checkpoints.container`"
-        )
-    if "not-found" in low or "not found" in low or "could not be found" in low or "status code: 404" in low:
-        if "consumergroup" in low:
-            return PermanentError(
-                f"there is no consumer group {settings.consumer_group!r} at {settings.address}: create it, or set `consumer_group` (or the "
-                "hub itself is gone)"
-            )
-        return PermanentError(f"there is no hub at {settings.address}: check `event_hub` and `connection_string`, or create it")
-    if beyond_the_end(error):
-        return PermanentError(
-            f"the hub does not know the position to resume from ({said}): it was made anew, or the snapshot is of another hub"
-        )
-    if "server-busy" in low or "throttl" in low or "too busy" in low:
-        return RetryableError(f"the hub is busy, or more is read than its throughput units allow: {said}")
-    if "resource-limit-exceeded" in low or "maximum number of allowed receivers" in low:
-        return RetryableError(f"a quota of the hub is used up: {said}")
-    if isinstance(error, ssl.SSLCertVerificationError) or "certificate verify failed" in low:
-        return PermanentError(
-            f"the certificate of {settings.address} cannot be trusted: set `ca` to the CA that signed it ({said})"
-        )
-    if isinstance(error, TimeoutError):
-        return RetryableError(
-            f"no answer from {settings.address} in time: check the network and firewalls (port 5671, or 443 with `transport: websocket`)"
-        )
-    if isinstance(error, OSError):
-        return RetryableError(f"cannot reach {settings.address}: {error.strerror or said}")
-    if isinstance(error, EventHubError):
-        return RetryableError(f"cannot read from {settings.address}: {said}")
-    return RetryableError(f"{type(error).__name__}: {said}")
+    for kind, applies, text in _RULES:
+        if applies(error, low):
+            return kind(text.format(group=settings.consumer_group, address=settings.address, said=said))
+    return RetryableError(f"cannot read from {settings.address}: {said}")
+
+
+_RULES: tuple[tuple[type[PermanentError | RetryableError], Callable[[BaseException, str], bool], str], ...] = (
+    (
+        RetryableError,
+        lambda error, _: stolen(error),
+        (
+            "another reader of the consumer group {group!r} took it: give every daemon a group of its own, or let those that "
+            "share one name the same `checkpoints.container`"
+        ),
+    ),
+    (
+        PermanentError,
+        lambda _, low: _is_missing(low) and "consumergroup" in low,
+        "there is no consumer group {group!r} at {address}: create it, or set `consumer_group` (or the hub itself is gone)",
+    ),
+    (
+        PermanentError,
+        lambda _, low: _is_missing(low),
+        "there is no hub at {address}: check `event_hub` and `connection_string`, or create it",
+    ),
+    (
+        PermanentError,
+        lambda error, _: beyond_the_end(error),
+        "the hub does not know the position to resume from ({said}): it was made anew, or the checkpoint is of another hub",
+    ),
+    (
+        RetryableError,
+        lambda _, low: "server-busy" in low or "throttl" in low or "too busy" in low,
+        "the hub is busy, or more is read than its throughput units allow: {said}",
+    ),
+    (
+        RetryableError,
+        lambda _, low: "resource-limit-exceeded" in low or "maximum number of allowed receivers" in low,
+        "a quota of the hub is used up: {said}",
+    ),
+    (
+        PermanentError,
+        lambda error, low: isinstance(error, ssl.SSLCertVerificationError) or "certificate verify failed" in low,
+        "the certificate of {address} cannot be trusted: set `ca` to the CA that signed it ({said})",
+    ),
+    (
+        RetryableError,
+        lambda error, _: isinstance(error, TimeoutError),
+        "no answer from {address} in time: check the network and firewalls (port 5671, or 443 with `transport: websocket`)",
+    ),
+)
+
+
+def _is_missing(low: str) -> bool:
+    return any(words in low for words in ("not-found", "not found", "could not be found", "status code: 404"))
 
 
 def _is_refusal(low: str) -> bool:
@@ -81,8 +105,8 @@ def _is_refusal(low: str) -> bool:
 def _refused(low: str, said: str, settings: EventHubsSettings) -> TwindError:
     if "expired" in low:
         return PermanentError(
-            f"the token for {settings.address} has expired: renew the SharedAccessSignature in `connection_string`, or check this "
-            f"machine's clock ({said})"
+            f"the token for {settings.address} has expired: renew the SharedAccessSignature in `connection_string`, or check "
+            f"this machine's clock ({said})"
         )
     if settings.namespace is not None or "claim" not in low:
         who = (
@@ -127,6 +151,7 @@ def store_error(error: BaseException, settings: EventHubsSettings) -> TwindError
         or isinstance(error, ClientAuthenticationError)
     ):
         return PermanentError(
-            f"the storage account refuses us: check `checkpoints.connection_string`, or the role Storage Blob Data Contributor ({_said(error)})"
+            "the storage account refuses us: check `checkpoints.connection_string`, or the role Storage Blob Data Contributor "
+            f"({_said(error)})"
         )
     return RetryableError(f"the checkpoint store cannot be used: {store_failed(error)}")

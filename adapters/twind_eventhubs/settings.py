@@ -20,7 +20,7 @@ _Seconds = Annotated[float, Field(gt=0, le=3600)]
 class CheckpointSettings(SettingsModel):
     """Where positions are noted beside the daemon's own snapshot. One of `container` (shared by several daemons) and `file`."""
 
-    container: str | None = None
+    container: Annotated[str, Field(min_length=3, max_length=63)] | None = None
     """Blob container. Daemons that name the same one share the hub: each partition has one reader at a time, and when a daemon
     joins or leaves they divide the partitions anew. It must exist."""
     connection_string: Secret | None = None
@@ -51,11 +51,11 @@ class EventHubsSettings(SourceSettings):
     type: Literal["eventhubs"]
     """Name of the adapter."""
     connection_string: Secret | None = None
-    """`Endpoint=sb://...;SharedAccessKeyName=...;SharedAccessKey=...[;EntityPath=HUB]`, from `${env:...}` or `${file:...}`. Of an
-    IoT Hub: the *Event Hub-compatible* one, under "Built-in endpoints". Or `namespace`."""
+    """`Endpoint=sb://...;SharedAccessKeyName=...;SharedAccessKey=...[;EntityPath=HUB]`, from `${env:...}` or `${file:...}`. Of
+    an IoT Hub: the *Event Hub-compatible* one, under "Built-in endpoints". Or `namespace`."""
     namespace: str | None = None
-    """Such as `NAME.servicebus.windows.net`, without a key: who we are is found out by DefaultAzureCredential (workload identity on
-    Kubernetes, managed identity, environment, `az login`). It needs the role Azure Event Hubs Data Receiver."""
+    """Such as `NAME.servicebus.windows.net`, without a key: who we are is found out by DefaultAzureCredential (workload
+    identity on Kubernetes, managed identity, environment, `az login`). It needs the role Azure Event Hubs Data Receiver."""
     client_id: str | None = None
     """Which user-assigned managed identity to be, where there are several; only with `namespace` or `account_url`."""
     event_hub: str | None = None
@@ -68,24 +68,23 @@ class EventHubsSettings(SourceSettings):
     checkpoint_s: _Seconds = 10.0
     """How often checkpoints are moved, at most [s]. They are a hint: after a restart the snapshot's own position counts."""
     start: Literal["earliest", "latest"] | dt.datetime | dict[str, Annotated[int, Field(ge=0)]] = "earliest"
-    """Where to begin a partition that no snapshot and no checkpoint knows: `earliest` (all that the hub still keeps), `latest` (only
-    what comes from now on), a time (`2026-11-01T06:00:00Z`), or sequence numbers by partition (`{"0": 1200}`; others: earliest)."""
+    """Where to begin a partition that no snapshot and no checkpoint knows: `earliest` (all that the hub still keeps), `latest`
+    (only what comes from now on), a time (`2026-11-01T06:00:00Z`), or sequence numbers by partition (`{"0": 1200}`; others:
+    earliest)."""
     topics: Annotated[tuple[TopicTemplate, ...], Field(min_length=1)] = (
         Template("{device_id}"),
         Template("{property.topic}"),
         Template("{partition_key}"),
     )
     """What routes see as the topic of an event: the first of these of which the event has everything. `{device_id}` and
-    `{module_id}` (IoT Hub), `{partition_key}`, `{partition}`, `{property.NAME}` (application property); other text stays, such as
-    `plant/{device_id}/{property.kind}`."""
+    `{module_id}` (IoT Hub), `{partition_key}`, `{partition}`, `{property.NAME}` (application property); other text stays, such
+    as `plant/{device_id}/{property.kind}`."""
     messages: Literal["auto", "one", "array", "lines"] = "auto"
     """How many messages an event holds. `one`; `array`: a JSON array of them; `lines`: JSON separated by line feeds; `auto`:
     whichever of these the event looks like."""
-    device_events: bool = True
-    """Whether what IoT Hub says of a device beside its telemetry (connected, disconnected, created, twin changed, ...) becomes an
-    event of the entity with the device's id. false: it is passed over."""
     prefetch: Annotated[int, Field(ge=1, le=100_000)] = 3000
-    """Events that may be under way to us, for each partition. The SDK takes up to so many every 50 ms, so this bounds the rate."""
+    """Events that may be under way to us, for each partition. The SDK takes up to so many every 50 ms, so this
+    bounds the rate."""
     batch: Annotated[int, Field(ge=1, le=100_000)] = 3000
     """Events that the SDK hands over at a time, at most."""
     epoch: Annotated[int, Field(ge=0)] = 0
@@ -99,7 +98,8 @@ class EventHubsSettings(SourceSettings):
     watch_s: _Seconds = 10.0
     """How often the hub is asked for the end of each partition, for lag and stalls [s]."""
     stall_s: _Seconds = 60.0
-    """A partition that has events but gave none for so long stands still: `/readyz` says so, and the connection is made anew [s]."""
+    """A partition that has events but gave none for so long stands still: `/readyz` says so, and the connection is made anew
+    [s]."""
     max_messages: Annotated[int, Field(ge=1)] = 20_000
     """Messages that may wait to be processed. Beyond that, nothing is read from the hub."""
     max_bytes: Annotated[int, Field(ge=1)] = 67_108_864
@@ -159,7 +159,7 @@ class EventHubsSettings(SourceSettings):
         if self.ownership_s < 2 * self.balance_s:
             msg = "`ownership_s` must be at least twice `balance_s`, or daemons take each other's partitions"
             raise ValueError(msg)
-        if self.device_events and not any(route.topic.text == DEVICE_EVENTS for route in self.routes):
+        if not any(route.topic.text == DEVICE_EVENTS for route in self.routes):
             route = RouteSettings(topic=TopicPattern(DEVICE_EVENTS), codec="event", max_bytes=1_048_576)
             object.__setattr__(self, "routes", (*self.routes, route))
         return self

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from twind.api import RawMessage
     from twind.telemetry.events import Event
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 class Said(Telemetry):
@@ -110,7 +110,7 @@ class Opened:
     async def until(self, condition: Any) -> None:
         """Wait for something that is told to nobody."""
         async with asyncio.timeout(PATIENCE_S):
-            while not condition():
+            while not condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
     async def away(self, words: str) -> str:

@@ -126,7 +126,7 @@ async def a_hub_that_nobody_answers_for_is_away_until_it_is_there() -> None:
 
 @scenario()
 async def a_partition_that_stands_still_is_said_and_the_connection_made_anew() -> None:
-    async with emulator() as running, Opened(running, stall_s=2.0, connect_timeout_s=2.0) as opened:
+    async with emulator() as running, Opened(running, stall_s=3.0) as opened:
         await recovers(opened, running)
         assert running.half_open() > 0
         running.namespace.hub("hub").append(telemetry(b"{}", b"{}"))

@@ -38,10 +38,10 @@ class Together:
     def check(self, name: str) -> None:
         """Raise what the scenario raised."""
         if self._outcomes is None:
-            self._outcomes = asyncio.run(self._run())
             with warnings.catch_warnings():
-                # The SDK leaves its socket to the garbage collector where it is cancelled while it connects.
+                # The SDK leaves its socket to the garbage collector where it is cancelled, or fails, while it connects.
                 warnings.simplefilter("ignore", ResourceWarning)
+                self._outcomes = asyncio.run(self._run())
                 gc.collect()
         error = self._outcomes[name]
         if error is not None:

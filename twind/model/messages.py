@@ -38,8 +38,8 @@ class RawMessage(msgspec.Struct, frozen=True, gc=False):
     topic: str
     payload: bytes
     receive_ns: int
-    """Arrival [ns since the epoch]: by the daemon's wall clock; where a log took the message before it came here, by the log's, so
-    that what is read late, or again, is as old as it was."""
+    """Arrival [ns since the epoch]: by the daemon's wall clock; where a log took the message before it came here, by the log's,
+    so that what is read late, or again, is as old as it was."""
     token: int = 0
     """The source's own handle for its acknowledgement; 0 when there is nothing to acknowledge. A message with one is never
     dropped for want of room."""

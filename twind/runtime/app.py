@@ -346,7 +346,7 @@ class Daemon:
     def _tell(self, happening: Happening) -> None:
         self.telemetry.emit(
             events.EntityEvent(
-                source=happening.source, entity=happening.entity, event=happening.name, stamp_ns=happening.stamp_ns
+                source=happening.source, entity=happening.entity, happened=happening.name, stamp_ns=happening.stamp_ns
             )
         )
 

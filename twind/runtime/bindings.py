@@ -16,7 +16,7 @@ from twind.runtime.packed_binding import PackedBinding
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from twind.codecs.protocol import Codec
+    from twind.codecs.protocol import Codec, EventCodec
     from twind.config.base import RouteSettings, SourceSettings
     from twind.config.registry import Registry
     from twind.model.messages import JointSample
@@ -163,19 +163,16 @@ class Bindings:
             stream = self._stream(topic, index, route)
             return ClockBinding(index, codec, stream=stream, max_bytes=route.max_bytes, rows=self._rows)
         if codec.kind == "event":
-            if self._event_topics >= _MAX_EVENT_TOPICS:
-                raise RefusedInput(Refusal.TOO_MANY_TOPICS, f"more than {_MAX_EVENT_TOPICS} topics carry events")
-            self._event_topics += 1
-            return EventBinding(
-                index,
-                entity_id,
-                codec,
-                name=found.get("event", ""),
-                source=self._source,
-                max_bytes=route.max_bytes,
-                journal=self._journal,
-            )
+            return self._event_binding(index, entity_id, codec, route, found.get("event", ""))
         return body_binding(index, codec, stream=self._stream(topic, index, route), max_bytes=route.max_bytes)
+
+    def _event_binding(self, index: int, entity: str, codec: EventCodec, route: RouteSettings, name: str) -> EventBinding:
+        if self._event_topics >= _MAX_EVENT_TOPICS:
+            raise RefusedInput(Refusal.TOO_MANY_TOPICS, f"more than {_MAX_EVENT_TOPICS} topics carry events")
+        self._event_topics += 1
+        return EventBinding(
+            index, entity, codec, name=name, source=self._source, max_bytes=route.max_bytes, journal=self._journal
+        )
 
     def _joint_layouts(self, robot: int) -> JointLayouts:
         return JointLayouts(self._topology.robots[robot], self._topology.first_joint[robot], rows=self._rows)

@@ -153,7 +153,7 @@ class ClocksDisagree(Event):
 
 @dataclass(frozen=True, slots=True)
 class MessagesDropped(Event):
-    """Messages were lost: there was no room in a queue, or a hub had deleted them before they were read."""
+    """Messages were lost: a queue had no room, or a hub had deleted events before they were read."""
 
     level = "error"
     counter = "messages_dropped"
@@ -370,7 +370,7 @@ class EntityEvent(Event):
     labels = ("source",)
     source: str
     entity: str
-    event: str
+    happened: str
     """What: the word that was reported."""
     stamp_ns: int
 
