@@ -18,6 +18,7 @@ COMMANDS = {
     "replay": ("twind.cli.replay:replay", "Predict from recordings, offline and repeatably."),
     "tune": ("twind.cli.tune:tune", "Find noise settings from a recording."),
     "view": ("twind.cli.view:view", "Follow a running daemon over its live stream."),
+    "dead-letters": ("twind.cli.dead_letters:dead_letters", "List refused messages, and have them tried again."),
     "emulate": ("twind.cli.emulate:emulate", "Run a stand-in of a cloud service on this machine."),
     "config": ("twind.cli.config:config", "Print the settings in effect, their schema or their reference."),
 }

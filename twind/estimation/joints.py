@@ -25,6 +25,7 @@ from twind.estimation.joint_records import (
     aligned,
 )
 from twind.estimation.joint_stamps import LEAST, MOST
+from twind.estimation.kept import Kept
 from twind.model.time import NO_STAMP
 
 if TYPE_CHECKING:
@@ -251,6 +252,30 @@ class JointBank:
         if not target_ns.shape == position.shape == velocity.shape == std.shape == self._rows.shape:
             raise ValueError(f"every column needs {self.n_joints} entries")
         predict_joints(self._shown, target_ns, self._coast_ns, position, velocity, std)
+
+    @property
+    def kept(self) -> dict[str, Kept]:
+        """What survives a restart, a row for each joint."""
+        return {
+            "settings": Kept(self._rows, settings=tuple(SETTINGS.names or ())),
+            "arrivals": Kept(self._arrivals, own=("kind",)),
+            "tracks": Kept(self._tracks),
+            "shown": Kept(self._shown, own=("rest",)),
+            "ledgers": Kept(self._ledgers),
+            "rings": Kept(self._rings, axis=1),
+            "bases": Kept(self._bases, axis=1),
+            "ledger_bases": Kept(self._ledger_bases, axis=1),
+        }
+
+    def rearrange(self) -> None:
+        """Find anew what is derived from the settings; to be called after rows of `kept` were put back."""
+        self._sorted = False
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """(n_joints,) whether anything was ever received."""
+        seen: NDArray[np.bool_] = (self._arrivals["samples"] > 0) | (self._tracks["t_ns"] != NO_STAMP)
+        return seen
 
     @property
     def layouts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

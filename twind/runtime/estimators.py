@@ -56,6 +56,10 @@ class Stream:
     topic: str
     entity: str
     """Id of the entity that the topic is about."""
+    latency_floor_ns: int = 0
+    """What the soonest message takes, as set [ns]."""
+    period_ns: int = 0
+    """Time between two sequence numbers, as set [ns]; 0 unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +127,10 @@ class Estimators:
         """What each row of the clocks and of the tally stands for."""
         self._rows_about: dict[tuple[str, str], list[int]] = {}
         """Streams of a source that are about an entity."""
-        self._measured: dict[tuple[str, str], ClockSample] = {}
+        self.clock_samples: dict[tuple[str, str], ClockSample] = {}
         """What was last said of the clock of an entity, by source."""
+        self._expected: dict[tuple[str, str], int] = {}
+        """Rows of streams that are known from an earlier life, and were not asked for in this one, by source and topic."""
         self.tally = Tally(self._max_streams)
         self.clocks = ClockBank(
             self._max_streams,
@@ -231,19 +237,37 @@ class Estimators:
         Raises:
             RefusedInput: All rows are taken.
         """
+        about = "" if entity < 0 else self.topology.entities[entity].id
+        stream = Stream(source, topic, about, latency_floor_ns, period_ns)
+        expected = self._expected.pop((source, topic), None)
+        if expected is not None and self.streams[expected] == stream:
+            return expected
         if len(self.streams) == self._max_streams:
             raise RefusedInput(
                 Refusal.TOO_MANY_TOPICS,
                 f"{self._max_streams} topics already lead to this stage's entities; use fewer placeholders in the routes",
             )
-        row = len(self.streams)
-        self.clocks.configure(row, latency_floor_ns=latency_floor_ns, period_ns=period_ns)
-        stream = Stream(source, topic, "" if entity < 0 else self.topology.entities[entity].id)
-        self.streams.append(stream)
-        self._rows_about.setdefault((source, stream.entity), []).append(row)
-        known = self._measured.get((source, stream.entity))
+        row = self._add_stream(stream)
+        known = self.clock_samples.get((source, stream.entity))
         if known is not None:  # such as a retained message, which comes before the first sample
             self.clocks.set_two_way(row, known.offset_ns, known.error_ns * _SIGMA_OF_BOUND, at_ns=known.stamp_ns)
+        return row
+
+    def _add_stream(self, stream: Stream) -> int:
+        row = len(self.streams)
+        self.clocks.configure(row, latency_floor_ns=stream.latency_floor_ns, period_ns=stream.period_ns)
+        self.streams.append(stream)
+        self._rows_about.setdefault((stream.source, stream.entity), []).append(row)
+        return row
+
+    def expect_stream(self, source: str, topic: str, entity: str, configured: tuple[int, int]) -> int | None:
+        """Return the row for a stream of an earlier life, which `new_stream` returns again if nothing else is set for it.
+
+        None: its entity is not in the stage, or all rows are taken.
+        """
+        if len(self.streams) == self._max_streams or (entity and entity not in self.topology.entity_index):
+            return None
+        self._expected[source, topic] = row = self._add_stream(Stream(source, topic, entity, *configured))
         return row
 
     def measured_both_ways(self, stream: int, sample: ClockSample) -> None:
@@ -269,7 +293,7 @@ class Estimators:
             said_s = f"{sample.offset_ns * 1e-9:.6f} s within {sample.error_ns * 1e-9:.6f} s"
             raise RefusedInput(Refusal.BAD_CLOCK, f"an offset of {said_s} contradicts when messages came")
         if sample.topics is None:
-            self._measured[said.source, said.entity] = sample
+            self.clock_samples[said.source, said.entity] = sample
         self.tally.add_messages([stream])
 
     def new_layout(self, joints: Sequence[int]) -> int:
