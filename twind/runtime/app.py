@@ -30,11 +30,13 @@ from twind.runtime.pipeline import Feed
 from twind.runtime.publisher import Publisher
 from twind.runtime.pump import Pump
 from twind.runtime.recorders import open_recorders
+from twind.runtime.scene import SceneCopy
 from twind.runtime.shutdown import Shutdown, Step
 from twind.runtime.snapshots import SnapshotWriter
 from twind.runtime.stage_view import StageView
 from twind.runtime.status import status_document
 from twind.runtime.supervisor import Supervisor
+from twind.runtime.traces import Traces
 from twind.runtime.viewers import viewer_hub
 from twind.stage.bootstrap import bootstrap_of
 from twind.stage.thread import StageThread
@@ -85,6 +87,8 @@ class Twinned:
     snapshots: SnapshotWriter | None
     files: StageView
     viewers: Hub
+    scene: SceneCopy
+    traces: Traces
 
 
 class Daemon:
@@ -115,6 +119,8 @@ class Daemon:
             streams=self._streams,
             metrics=telemetry.render_metrics,
             stage=lambda: None if self.twinned is None else self.twinned.files,
+            scene=lambda: self.twinned.scene.get() if self.twinned is not None and self._started else None,
+            trace=self._trace,
             live=lambda: self.twinned.viewers if self.twinned is not None and self._started else None,
         )
         self.http = HttpServer(self.settings.http, views, count=telemetry.metrics.count_request)
@@ -207,7 +213,14 @@ class Daemon:
         files = StageView(bootstrap, copies, settings.instance, self._seq)
         viewers = viewer_hub(settings, stage, files, telemetry=self.telemetry)
         publisher.on_failing = viewers.set_stale
-        return Twinned(topology, stage, estimators, publisher, snapshots, files, viewers)
+        traces = Traces(topology, estimators, now_s=time.monotonic)
+        publisher.on_shown = traces.show
+
+        async def live_layer() -> bytes:
+            return (await copies.newest()).data
+
+        scene = SceneCopy(settings.stage.root, live_layer)
+        return Twinned(topology, stage, estimators, publisher, snapshots, files, viewers, scene, traces)
 
     def _open_sinks(self) -> None:
         """Make the sinks before the sources, so that they miss nothing."""
@@ -313,6 +326,9 @@ class Daemon:
             return None
         return entity_document(self.twinned.topology, update, time.time_ns(), entity_id)
 
+    def _trace(self, entity_id: str, joint: str, after: int) -> Mapping[str, object] | None:
+        return None if self.twinned is None else self.twinned.traces.document(entity_id, joint, after)
+
     def _streams(self, begin: int) -> Mapping[str, object]:
         return {} if self.twinned is None else stream_list(self.twinned.estimators, begin)
 
@@ -369,6 +385,7 @@ class Daemon:
 
     async def _close_viewers(self) -> None:
         if self.twinned is not None:
+            await self.twinned.scene.aclose()
             await self.twinned.viewers.aclose(f"{self.settings.instance} stops: {self.shutdown.reason}")
 
     async def _close_stage(self) -> None:
