@@ -128,8 +128,7 @@ function select(entity) {
   tree.select(entity);
   view.owners.selected = entity;
   const one = entities?.all[entity];
-  const there = entities;
-  if (one && there) details.show(one, () => there.age(entity));
+  if (one) details.show(one, () => entities?.age(selected) ?? null);
   else details.hide();
   view.invalidate();
 }
@@ -244,6 +243,7 @@ Object.assign(window, {
     selected: () => entities?.all[selected]?.id ?? null,
     select: (/** @type {string} */ id) => select(entities?.all.findIndex((one) => one.id === id) ?? -1),
     sequence: () => stream.sequence,
+    silentMs: () => performance.now() - stream.heardMs,
     delayMs: () => playback?.delayMs ?? null,
     box: (/** @type {string} */ id) => {
       const box = view.batches?.boxOf(entities?.all.findIndex((one) => one.id === id) ?? -1);

@@ -1,6 +1,6 @@
 /** Draws the pieces of the world: all that share a shape and a material in one call, wherever they are. */
 
-import { Box3, BufferGeometry, Color, DoubleSide, DynamicDrawUsage, InstancedBufferAttribute, InstancedMesh, Matrix4, Vector3 } from "../../vendor/three/three.module.js";
+import { BackSide, Box3, BufferGeometry, Color, DynamicDrawUsage, InstancedBufferAttribute, InstancedMesh, Matrix4, Vector3 } from "../../vendor/three/three.module.js";
 
 /** @typedef {{mesh: InstancedMesh, slot: number, matrix: Matrix4}} Place Of one piece. */
 
@@ -30,7 +30,7 @@ export class Batches {
     const geometry = new BufferGeometry();  // others may have the shape too, but not the instances
     geometry.index = shared.index;
     geometry.attributes = { ...shared.attributes };
-    material.shadowSide = DoubleSide;
+    material.shadowSide = BackSide;  // what is lit does not shade itself
     const mesh = new InstancedMesh(geometry, material, pieces.length);
     mesh.instanceMatrix.setUsage(DynamicDrawUsage);
     mesh.frustumCulled = false;  // its instances are everywhere

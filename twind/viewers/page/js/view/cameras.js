@@ -3,7 +3,7 @@
 import { Box3, PerspectiveCamera, Spherical, Vector3, MathUtils } from "../../vendor/three/three.module.js";
 import { OrbitControls } from "../../vendor/three/OrbitControls.js";
 
-const OVERVIEW = new Spherical(1, MathUtils.degToRad(62), MathUtils.degToRad(38));
+const OVERVIEW = new Spherical(1, MathUtils.degToRad(61), MathUtils.degToRad(-36));
 const FLIGHT_MS = 420;
 
 export class Cameras {
@@ -35,13 +35,14 @@ export class Cameras {
     const centre = box.getCenter(new Vector3());
     const direction = overview ? new Vector3().setFromSpherical(OVERVIEW) : this.camera.position.clone().sub(this.controls.target).normalize();
     const distance = this.distance(box, centre, direction) * margin;
+    // Into the middle of what no panel covers.
+    const right = new Vector3().crossVectors(new Vector3(0, 1, 0), direction).normalize();
+    const wide = 2 * distance * Math.tan(MathUtils.degToRad(this.camera.fov / 2)) * this.camera.aspect;
+    centre.addScaledVector(right, ((this.covered.right - this.covered.left) / 2) * wide);
     this.fly(centre.clone().addScaledVector(direction, distance), centre, at_once);
     const reach = this.box.isEmpty() ? distance : this.box.getSize(new Vector3()).length();
-    this.camera.near = Math.max(reach / 2000, 0.002);
-    this.camera.far = Math.max(reach, distance) * 20;
-    this.camera.updateProjectionMatrix();
     this.controls.maxDistance = Math.max(reach, distance) * 4;
-    this.controls.minDistance = this.camera.near * 4;
+    this.controls.minDistance = reach / 500;
   }
 
   /** @param {Box3} box @param {Vector3} centre @param {Vector3} direction @returns {number} From where all corners are in sight. */
@@ -88,6 +89,17 @@ export class Cameras {
     }
     this.controls.update();
     this.camera.updateMatrixWorld();
+    this.focus();
+  }
+
+  /** See as near and as far as matters here: what lies close upon another is told apart only within a few powers of ten. */
+  focus() {
+    const { camera } = this;
+    const near = Math.max(camera.position.distanceTo(this.controls.target) / 40, 1e-3);
+    const far = near * 40 * 3 + this.box.getSize(new Vector3()).length() * 3;
+    if (Math.abs(near / camera.near - 1) < 0.1 && Math.abs(far / camera.far - 1) < 0.1) return;
+    Object.assign(camera, { near, far });
+    camera.updateProjectionMatrix();
   }
 
   /** @param {KeyboardEvent} event @returns {boolean} Whether the key was one of those that move the camera. */

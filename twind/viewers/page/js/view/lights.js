@@ -1,4 +1,4 @@
-/** A bright room around the scene for reflections, and one lamp that casts soft shadows. */
+/** A lamp that casts soft shadows, a sky, a faint light from the other side; and a bright room for reflections, where that is cheap. */
 
 import { DirectionalLight, Group, HemisphereLight, PMREMGenerator, Vector3 } from "../../vendor/three/three.module.js";
 import { RoomEnvironment } from "../../vendor/three/RoomEnvironment.js";
@@ -8,16 +8,22 @@ const DIRECTION = new Vector3(0.55, 1, 0.62).normalize();
 export class Lights {
   constructor() {
     this.group = new Group();
-    this.lamp = new DirectionalLight(0xfff4e8, 2.2);
-    this.sky = new HemisphereLight(0xdfe9ff, 0x6a625a, 0.5);
-    this.group.add(this.lamp, this.lamp.target, this.sky);
+    this.lamp = new DirectionalLight(0xfff4e8, 2.7);
+    this.sky = new HemisphereLight(0xe4ecff, 0xa39b90, 1.9);
+    this.fill = new DirectionalLight(0xcfdcff, 0.8);
+    this.fill.position.set(-0.8, 0.35, -0.5);
+    this.group.add(this.lamp, this.lamp.target, this.sky, this.fill);
     this.lamp.castShadow = true;
     this.lamp.shadow.mapSize.set(2048, 2048);
     this.lamp.shadow.radius = 4;
   }
 
-  /** @param {any} renderer @param {any} scene */
+  /** Surround a scene by a room. @param {any} renderer @param {any} scene */
   surround(renderer, scene) {
+    this.sky.intensity = 0.45;
+    this.lamp.intensity = 2;
+    this.fill.intensity = 0.25;
+    scene.environmentIntensity = 0.75;
     const generator = new PMREMGenerator(renderer);
     const room = new RoomEnvironment();
     scene.environment = generator.fromScene(room, 0.03).texture;
@@ -38,7 +44,7 @@ export class Lights {
     camera.far = radius * 3.5;
     camera.updateProjectionMatrix();
     const texel = (2 * radius) / this.lamp.shadow.mapSize.x;
-    this.lamp.shadow.normalBias = texel * 1.5;
+    this.lamp.shadow.normalBias = texel * 2;
     this.lamp.shadow.bias = -texel / (radius * 3) * 0.7;
     this.group.updateMatrixWorld(true);
   }

@@ -1,6 +1,6 @@
 /** Who is at which pixel: the scene drawn in numbers instead of colours. Serves clicks, and the outline of what is selected. */
 
-import { Color, DoubleSide, Mesh, OrthographicCamera, PlaneGeometry, Scene, ShaderMaterial, WebGLRenderTarget } from "../../vendor/three/three.module.js";
+import { Color, DoubleSide, Mesh, NearestFilter, OrthographicCamera, PlaneGeometry, Scene, ShaderMaterial, WebGLRenderTarget } from "../../vendor/three/three.module.js";
 
 const NUMBERS = new ShaderMaterial({
   side: DoubleSide,
@@ -46,7 +46,7 @@ void main() {
 export class Owners {
   constructor() {
     this.pixel = new WebGLRenderTarget(1, 1);
-    this.whole = new WebGLRenderTarget(4, 4);
+    this.whole = new WebGLRenderTarget(4, 4, { magFilter: NearestFilter, minFilter: NearestFilter });
     this.selected = -1;
     this.hovered = -1;
     this.edge = new ShaderMaterial({

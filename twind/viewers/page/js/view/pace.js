@@ -3,28 +3,36 @@
 const SLOW_MS = 45;
 const FAST_MS = 20;
 const WINDOW = 40;
+const PATIENCE_MS = 2000;
+const IDLE_MS = 3000;
+const LEVELS = [2, 1.25, 1, 0.8];
 
 export class Pace {
-  constructor() {
+  /** @param {boolean} software Whether there is no graphics card. */
+  constructor(software) {
     /** @type {number[]} */
     this.times = [];
-    this.level = 0;
+    this.level = software ? 2 : 0;
     this.lastMs = 0;
     this.calm = 0;
+    this.spentMs = 0;
+    this.medianMs = 0;
   }
 
   /** Note a frame. @param {number} nowMs @returns {boolean} Whether the level is another one now. */
   note(nowMs) {
     const took = nowMs - this.lastMs;
     this.lastMs = nowMs;
-    if (took > 400) return false;  // nothing was to be drawn
+    if (took > IDLE_MS) return false;  // nothing was to be drawn
     this.times.push(took);
-    if (this.times.length < WINDOW) return false;
-    const median = [...this.times].sort((a, b) => a - b)[WINDOW >> 1];
+    this.spentMs += took;
+    if (this.times.length < WINDOW && this.spentMs < PATIENCE_MS) return false;
+    const median = [...this.times].sort((a, b) => a - b)[this.times.length >> 1];
+    this.spentMs = 0;
     this.times.length = 0;
     this.medianMs = median;
-    if (median > SLOW_MS && this.level < 3) {
-      this.level += 1;
+    if (median > SLOW_MS && this.level < LEVELS.length - 1) {
+      this.level = Math.min(LEVELS.length - 1, this.level + (median > 4 * SLOW_MS ? 2 : 1));
       this.calm = 0;
       return true;
     }
@@ -38,10 +46,11 @@ export class Pace {
 
   /** @returns {number} Pixels of the picture for each of the page's. */
   get ratio() {
-    return Math.min(devicePixelRatio, [2, 1.25, 1, 0.75][this.level]);
+    return Math.min(devicePixelRatio, LEVELS[this.level]);
   }
 
-  get shadows() {
-    return this.level < 3;
+  /** @returns {number} How many frames one picture of the shadows serves. */
+  get perShadow() {
+    return [1, 1, 2, 4][this.level];
   }
 }

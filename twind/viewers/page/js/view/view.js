@@ -1,6 +1,6 @@
 /** The 3D view: draws the world when something in it has changed. */
 
-import { NeutralToneMapping, PCFSoftShadowMap, Scene, Vector3, WebGLRenderer, Box3 } from "../../vendor/three/three.module.js";
+import { NeutralToneMapping, PCFShadowMap, Scene, Vector3, WebGLRenderer, Box3 } from "../../vendor/three/three.module.js";
 import { Batches } from "./batches.js";
 import { Bones } from "./bones.js";
 import { Cameras } from "./cameras.js";
@@ -9,26 +9,45 @@ import { Lights } from "./lights.js";
 import { Owners } from "./owners.js";
 import { Pace } from "./pace.js";
 
+/** @param {HTMLElement} canvas @returns {{left: number, right: number}} What panels cover of it [shares of its width]. */
+function covered(canvas) {
+  const whole = canvas.getBoundingClientRect();
+  const list = document.getElementById("entities")?.getBoundingClientRect();
+  const beside = list && list.top < whole.bottom && list.width < whole.width / 2;
+  return { left: beside ? (list.right - whole.left) / whole.width : 0, right: 0 };
+}
+
+/** @returns {boolean} Whether a processor does the work of a graphics card, as in virtual machines: then some beauty is left out. */
+function drawnBySoftware() {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  const info = gl?.getExtension("WEBGL_debug_renderer_info");
+  const name = info ? String(gl?.getParameter(info.UNMASKED_RENDERER_WEBGL)) : "";
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  return /swiftshader|llvmpipe|software|basic render/i.test(name);
+}
+
 export class View {
   /** @param {HTMLCanvasElement} canvas @param {(nowMs: number) => boolean} before Called before each frame; tells whether anything has moved. */
   constructor(canvas, before) {
     this.canvas = canvas;
+    this.software = drawnBySoftware();
     this.renderer = new WebGLRenderer({ canvas, antialias: true, alpha: true, powerPreference: "high-performance" });
+    this.renderer.debug.checkShaderErrors = false;  // asking for them waits for each shader
     this.renderer.setClearColor(0x000000, 0);
     this.renderer.toneMapping = NeutralToneMapping;
     this.renderer.shadowMap.enabled = true;
-    this.renderer.shadowMap.type = PCFSoftShadowMap;
+    this.renderer.shadowMap.type = PCFShadowMap;
     this.renderer.shadowMap.autoUpdate = false;
     this.shadowsDue = true;
     this.scene = new Scene();
     this.lights = new Lights();
     this.ground = new Ground();
     this.owners = new Owners();
-    this.pace = new Pace();
+    this.pace = new Pace(this.software);
     this.cameras = new Cameras(canvas, () => this.invalidate());
     this.cameras.camera.layers.enable(FLOOR_LAYER);
     this.scene.add(this.lights.group, this.ground.group);
-    this.lights.surround(this.renderer, this.scene);
+    if (!this.software) this.lights.surround(this.renderer, this.scene);
     /** @type {Batches | null} */
     this.batches = null;
     /** @type {Bones | null} */
@@ -120,6 +139,7 @@ export class View {
     this.renderer.setSize(width, height, false);
     this.owners.resize(Math.round(width * this.pace.ratio), Math.round(height * this.pace.ratio));
     this.cameras.resize(width / height);
+    this.cameras.covered = covered(this.canvas);
     this.invalidate();
   }
 
@@ -129,16 +149,13 @@ export class View {
     this.cameras.update(nowMs);
     if (!moved && !this.due) return;
     this.due = false;
-    this.renderer.shadowMap.needsUpdate = moved || this.shadowsDue;
+    this.renderer.shadowMap.needsUpdate = (moved && this.frames % this.pace.perShadow === 0) || this.shadowsDue;
     this.shadowsDue = false;
     this.renderer.render(this.scene, this.cameras.camera);
     if (this.batches?.piecesOf) this.owners.outline(this.renderer, this.scene, this.cameras.camera);
     this.frames += 1;
     this.after();
-    if (this.pace.note(nowMs)) {
-      this.renderer.shadowMap.enabled = this.lights.lamp.castShadow = this.pace.shadows;
-      this.resize();
-    }
+    if (this.pace.note(nowMs)) this.resize();
   }
 
   /** @param {Iterable<number>} frames That have moved. */
