@@ -96,9 +96,7 @@ class Tab:
 
     async def resize(self, width: int, height: int, *, scale: float = 1.0, phone: bool = False) -> None:
         """Give the page another size [CSS pixels]."""
-        await self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=phone
-        )
+        await self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=phone)
         await self.call("Emulation.setTouchEmulationEnabled", enabled=phone)
 
     async def prefer(self, **media: str) -> None:

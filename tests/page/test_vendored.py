@@ -18,7 +18,10 @@ SHA256 = {  # of the files in the npm package three@0.187.0
     "SkeletonUtils.js": "b1632a703206c3d830de9fcbe515696770d04b71a15ee6b50afa6d2c3298c86f",
     "LICENSE.txt": "8b378ebe60e2fe500158cb0ac71cb5e8b7d92953c2abcc63a0eb90499653b5bc",
 }
-CHANGED = {b"from './three.module.js';": b"from 'three';", b"from './BufferGeometryUtils.js'": b"from '../utils/BufferGeometryUtils.js'"}
+CHANGED = {
+    b"from './three.module.js';": b"from 'three';",
+    b"from './BufferGeometryUtils.js'": b"from '../utils/BufferGeometryUtils.js'",
+}
 CHANGED[b"from './SkeletonUtils.js'"] = b"from '../utils/SkeletonUtils.js'"
 FOLDER = files("twind.viewers") / "page" / "vendor" / "three"
 

@@ -7,7 +7,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,8 +18,10 @@ from twind.stage.live import LiveStage
 from twind.stage.scene import solids
 from twind.stage.scene.export import scene_under
 from twind.stage.scene.gltf import glb
-from twind.stage.scene.parts import Scene, Shape
 from twind.stage.structure import LiveOptions
+
+if TYPE_CHECKING:
+    from twind.stage.scene.parts import Scene, Shape
 
 CELL = Path(__file__).parents[2] / "stages/demo_cell/cell.usda"
 
@@ -186,8 +188,10 @@ def test_instances_subsets_pivots_and_skewed_things_are_shown_and_hidden_ones_ar
     assert {f"/World/copy_{number}/cube" for number in range(3)} <= shown
     cubes = {piece.shape for node in found.nodes for piece in node.pieces if piece.prim.endswith("/cube")}
     assert len(cubes) == 1
-    for prim in ("/World/copy_2", "/World/plate", "/World/body"):
+    for prim in ("/World/copy_2", "/World/plate"):
         assert np.allclose(bounds(found, prim), truth(stage, prim), atol=0.05), prim
+    # A turned capsule fills its box no more, but is in the middle of it.
+    assert np.allclose(bounds(found, "/World/body").mean(axis=0), truth(stage, "/World/body").mean(axis=0), atol=0.01)
     plate = [found.materials[piece.material].color for node in found.nodes for piece in node.pieces if "plate" in piece.prim]
     assert plate == [(1.0, 0.0, 0.0), (0.0, 0.0, 1.0)]
     (painted,) = [piece for node in found.nodes for piece in node.pieces if piece.prim == "/World/painted"]

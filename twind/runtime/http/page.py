@@ -1,4 +1,4 @@
-"""The page and its parts: files of the package `twind.viewers.page`, by look-up in a table, under a policy that lets in nothing else."""
+"""The page and its parts: files below `twind/viewers/page`, by look-up in a table, under a policy that lets in nothing else."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Asset:
 
 
 class PageRoutes:
-    """The handlers. Every answer may be kept by the browser and must be asked about: after an update the page is the new one."""
+    """The handlers. Browsers may keep every answer but must ask about it: after an update the page is the new one."""
 
     def add(self, app: web.Application) -> None:
         """Add the routes."""

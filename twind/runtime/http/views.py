@@ -61,7 +61,7 @@ class Views:
     scene: Callable[[], Awaitable[Content] | None] = lambda: None
     """What the stage looks like, as glTF; None until it is open. Raises NotNowError where it cannot be made."""
     trace: Callable[[str, str, int], Mapping[str, object] | None] = lambda _entity, _joint, _after: None
-    """The document of `/api/v1/trace`, or None when there is no such joint; only asked once start-up is done. Raises NotNowError
-    where too many are looked at."""
+    """The document of `/api/v1/trace`, or None when there is no such joint; only asked once start-up is done. Raises
+    NotNowError where too many are looked at."""
     live: Callable[[], Hub | None] = lambda: None
     """Those who watch; None until the stage is open."""

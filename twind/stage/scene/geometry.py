@@ -89,7 +89,8 @@ def _solid(prim: Any) -> Shape | None:  # noqa: PLR0911  (one for each kind)
 
 def _mesh(mesh: Any, *, painted: bool) -> list[Part]:
     points, counts, indices = (
-        attribute.Get(_TIME) for attribute in (mesh.GetPointsAttr(), mesh.GetFaceVertexCountsAttr(), mesh.GetFaceVertexIndicesAttr())
+        attribute.Get(_TIME)
+        for attribute in (mesh.GetPointsAttr(), mesh.GetFaceVertexCountsAttr(), mesh.GetFaceVertexIndicesAttr())
     )
     if not points or not counts or not indices:
         return []

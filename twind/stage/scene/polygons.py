@@ -98,7 +98,9 @@ def shape_of(
     if colors is not None:
         columns.append(np.rint(colors[corners] * _STEPS).astype(np.int64))
     keys = np.ascontiguousarray(np.concatenate(columns, axis=1).astype(np.int32))
-    _, kept, places = np.unique(keys.view(np.dtype((np.void, keys.shape[1] * 4))).ravel(), return_index=True, return_inverse=True)
+    _, kept, places = np.unique(
+        keys.view(np.dtype((np.void, keys.shape[1] * 4))).ravel(), return_index=True, return_inverse=True
+    )
     order = np.argsort(kept)  # points in the order in which they came
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
