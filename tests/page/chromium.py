@@ -17,7 +17,7 @@ from aiohttp import ClientSession, WSMsgType
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-PATIENCE_S = 35.0
+PATIENCE_S = 120.0
 """How long anything may take before a test gives up; nothing is measured with it."""
 MISSING = "Chromium is not installed (Debian: apt-get install chromium), so the page cannot be looked at"
 

@@ -40,9 +40,9 @@ export class Tree {
   group(kind, members) {
     const title = TITLES[/** @type {"robot" | "object"} */ (kind)] ?? kind;
     const id = `kind-${kind}`;
-    const list = make("div", { role: "group", "aria-labelledby": id }, ...members.map((index) => this.item(index)));
-    return make("div", { role: "treeitem", "aria-expanded": "true", "aria-level": "1", tabindex: "-1", class: "kind", "aria-labelledby": id },
-      make("div", { class: "row", id }, make("span", { class: "twist", "aria-hidden": "true" }), make("span", { class: "name", text: title }), make("span", { class: "dim", text: String(members.length) })), list);
+    const row = make("div", { role: "treeitem", "aria-expanded": "true", "aria-level": "1", tabindex: "-1", class: "kind row", id },
+      make("span", { class: "twist", "aria-hidden": "true" }), make("span", { class: "name", text: title }), make("span", { class: "dim", text: String(members.length) }));
+    return make("div", { role: "none" }, row, make("div", { role: "group", "aria-labelledby": id }, ...members.map((index) => this.item(index))));
   }
 
   /** @param {number} index */
@@ -88,7 +88,7 @@ export class Tree {
   /** @returns {HTMLElement[]} Items that can be reached by keys, in order. */
   visible() {
     const all = /** @type {HTMLElement[]} */ ([...this.root.querySelectorAll('[role="treeitem"]')]);
-    return all.filter((item) => !item.hidden && !item.parentElement?.closest('[aria-expanded="false"], [hidden]'));
+    return all.filter((item) => !item.hidden && !item.closest('[aria-expanded="false"] + [role="group"], [hidden]'));
   }
 
   /** @param {HTMLElement | undefined} item Make it the one that Tab leads to. */
@@ -124,7 +124,7 @@ export class Tree {
     const item = /** @type {HTMLElement} */ (/** @type {HTMLElement} */ (event.target).closest('[role="treeitem"]'));
     const items = this.visible();
     const place = items.indexOf(item);
-    const kind = /** @type {HTMLElement | null} */ (item.parentElement?.closest('[role="treeitem"]'));
+    const kind = /** @type {HTMLElement | null} */ (item.closest('[role="group"]')?.previousElementSibling ?? null);
     const expanded = item.getAttribute("aria-expanded");
     if (event.key === "ArrowDown") this.focus(items[place + 1]);
     else if (event.key === "ArrowUp") this.focus(items[place - 1]);
