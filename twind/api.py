@@ -1,8 +1,14 @@
 """Everything an adapter may use. Adapters import this module and nothing else of twind."""
 
-from twind.config.base import Secret, SettingsModel, SourceSettings
+from twind.config.address import is_loopback, parse_address
+from twind.config.base import DeliverySettings, NoticeSettings, RetrySettings, Secret, SettingsModel, SourceSettings
+from twind.flow.cloud_events import CONTENT_TYPE
+from twind.flow.delivery import Carrier, Delivery
+from twind.flow.outbox import Outgoing
 from twind.flow.queues import Intake
+from twind.flow.replacing import replacing
 from twind.flow.retry import Backoff
+from twind.flow.sinks import SinkContext
 from twind.model.errors import MissingExtraError, PermanentError, RefusedInput, RetryableError, TwindError
 from twind.model.messages import (
     NO_SEQUENCE,
@@ -15,6 +21,7 @@ from twind.model.messages import (
     RawMessage,
     TwistSample,
 )
+from twind.model.notices import Notice, NoticeKind
 from twind.model.refusals import Refusal
 from twind.model.routes import TopicPattern, overlapping
 from twind.model.time import NO_STAMP, NS_PER_MS, NS_PER_S
@@ -22,18 +29,26 @@ from twind.sources.protocol import AcknowledgingSource, LossySource, SourceAdapt
 from twind.telemetry import Telemetry, events
 
 __all__ = [
+    "CONTENT_TYPE",
     "NO_SEQUENCE",
     "NO_STAMP",
     "NS_PER_MS",
     "NS_PER_S",
     "AcknowledgingSource",
     "Backoff",
+    "Carrier",
+    "Delivery",
+    "DeliverySettings",
     "ImuSample",
     "Intake",
     "JointSample",
     "LossySource",
     "MissingExtraError",
+    "Notice",
+    "NoticeKind",
+    "NoticeSettings",
     "OdometrySample",
+    "Outgoing",
     "PackedJoints",
     "PackedPoses",
     "PermanentError",
@@ -41,9 +56,11 @@ __all__ = [
     "RawMessage",
     "Refusal",
     "RefusedInput",
+    "RetrySettings",
     "RetryableError",
     "Secret",
     "SettingsModel",
+    "SinkContext",
     "SourceAdapter",
     "SourceHealth",
     "SourceSettings",
@@ -52,5 +69,8 @@ __all__ = [
     "TwindError",
     "TwistSample",
     "events",
+    "is_loopback",
     "overlapping",
+    "parse_address",
+    "replacing",
 ]

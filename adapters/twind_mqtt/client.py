@@ -11,13 +11,13 @@ from paho.mqtt.properties import Properties
 
 if TYPE_CHECKING:
     from twind_mqtt.channel import Channel
-    from twind_mqtt.settings import MqttSettings
+    from twind_mqtt.settings import MqttConnection
 
 
 class PahoClient(Client):
     """paho on a connection that exists already; its own way to make one blocks."""
 
-    def __init__(self, channel: Channel, settings: MqttSettings, *, client_id: str, manual_ack: bool) -> None:
+    def __init__(self, channel: Channel, settings: MqttConnection, *, client_id: str, manual_ack: bool) -> None:
         options: dict[str, Any] = {"protocol": MQTTProtocolVersion.MQTTv5}
         if settings.protocol == "3.1.1":
             options = {"protocol": MQTTProtocolVersion.MQTTv311, "clean_session": settings.starts_clean}
@@ -29,15 +29,15 @@ class PahoClient(Client):
             password = settings.password.get_secret_value() if settings.password else None
             self.username_pw_set(settings.username, password)
 
-    def send_connect(self, settings: MqttSettings, *, status_topic: str | None) -> None:
+    def send_connect(self, settings: MqttConnection, *, status_topic: str | None) -> None:
         """Queue the CONNECT packet, with a retained `offline` on the status topic as the last will."""
         if status_topic is not None:
             self.will_set(status_topic, b"offline", qos=1, retain=True)
         options: dict[str, Any] = {}
         if settings.protocol == "5":
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = 0 if settings.starts_clean else settings.session_expiry_s
-            properties.ReceiveMaximum = settings.receive_maximum
+            properties.SessionExpiryInterval = settings.kept_s
+            properties.ReceiveMaximum = settings.receive_window
             options = {"clean_start": settings.starts_clean, "properties": properties}
         self.connect(settings.host, settings.port, keepalive=settings.keepalive_s, **options)
 

@@ -13,10 +13,10 @@ from twind_mqtt import reasons
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from twind_mqtt.settings import MqttSettings, TlsSettings
+    from twind_mqtt.settings import MqttConnection, TlsSettings
 
 
-async def dial(settings: MqttSettings) -> socket.socket:
+async def dial(settings: MqttConnection) -> socket.socket:
     """Connect to the broker, TLS included; cancel it to give up at once.
 
     TCP goes through the loop itself and not through a thread, so that a broker that does not answer cannot hold up a

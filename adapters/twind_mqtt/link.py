@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from twind.api import RetryableError
+from twind.api import PermanentError, RetryableError
 from twind_mqtt import reasons
 from twind_mqtt.channel import Channel
 from twind_mqtt.client import PahoClient
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
     from paho.mqtt.reasoncodes import ReasonCode
 
-    from twind_mqtt.settings import MqttSettings
+    from twind_mqtt.settings import MqttConnection
 
 _PINGREQ = b"\xc0\x00"
 _DISCONNECT = b"\xe0\x00"  # normal disconnection, the same in 3.1.1 and 5
@@ -41,7 +43,7 @@ class Link:
     def __init__(
         self,
         sock: socket,
-        settings: MqttSettings,
+        settings: MqttConnection,
         *,
         client_id: str,
         on_message: Callable[[Client, Any, MQTTMessage], None],
@@ -58,6 +60,8 @@ class Link:
         self._when_accepted = on_accepted
         self._channel = Channel(sock)
         self._asked: dict[int, Sequence[str]] = {}
+        self._asked_qos = 0
+        self._confirmed: dict[int, asyncio.Future[None]] = {}
         self._answers: dict[str, str | None] = {}
         self._accepted: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
@@ -75,6 +79,7 @@ class Link:
         self._paho.on_connect = self._on_connect
         self._paho.on_disconnect = self._on_disconnect
         self._paho.on_subscribe = self._on_subscribe
+        self._paho.on_publish = self._on_publish
         self._paho.on_socket_register_write = self._on_want_write
 
     def __repr__(self) -> str:
@@ -85,7 +90,7 @@ class Link:
     @classmethod
     async def open(
         cls,
-        settings: MqttSettings,
+        settings: MqttConnection,
         *,
         client_id: str,
         on_message: Callable[[Client, Any, MQTTMessage], None],
@@ -205,12 +210,29 @@ class Link:
         self._channel.send(b"".join([_PUBACK + packet_id.to_bytes(2, "big") for packet_id in packet_ids]))
         self._flush_soon()
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
-        """Send a message with QoS 1; it is not repeated on another connection."""
-        self._paho.publish(topic, payload, qos=1, retain=retain)
+    def publish(self, topic: str, payload: bytes, *, retain: bool, content_type: str = "") -> asyncio.Future[None]:
+        """Send a message with QoS 1; it is not repeated on another connection.
+
+        Returns:
+            Done when the broker has taken it; a `PermanentError` when it refused; cancelled when this connection ended before,
+            and the message may be lost.
+        """
+        properties = None
+        if content_type and self._settings.protocol == "5":
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.ContentType = content_type
+            properties.PayloadFormatIndicator = 1  # text
+        info = self._paho.publish(topic, payload, qos=1, retain=retain, properties=properties)
+        confirmed: asyncio.Future[None] = self._loop.create_future()
+        if self.ended.done():
+            confirmed.cancel()
+        else:
+            self._confirmed[info.mid] = confirmed
+        return confirmed
 
     def subscribe(self, filters: Sequence[str], *, qos: int) -> None:
-        """Ask for subscriptions; `granted` has the answers."""
+        """Ask for subscriptions, once; `granted` has the answers."""
+        self._asked_qos = qos
         for start in range(0, len(filters), _FILTERS_PER_PACKET):
             part = filters[start : start + _FILTERS_PER_PACKET]
             wanted: list[Any] = [(each, SubscribeOptions(qos=qos) if self._settings.protocol == "5" else qos) for each in part]
@@ -249,9 +271,21 @@ class Link:
 
     def _on_subscribe(self, _client: Client, _userdata: Any, packet_id: int, codes: list[ReasonCode], _properties: Any) -> None:
         for topic, code in zip(self._asked.pop(packet_id, ()), codes, strict=False):
-            self._answers[topic] = reasons.not_granted(code.value, str(code), asked_qos=self._settings.qos)
+            self._answers[topic] = reasons.not_granted(code.value, str(code), asked_qos=self._asked_qos)
         if not self._asked and not self.granted.done():
             self.granted.set_result(self._answers)
+
+    def _on_publish(self, _client: Client, _userdata: Any, packet_id: int, reason: ReasonCode, _properties: Any) -> None:
+        confirmed = self._confirmed.pop(packet_id, None)
+        if confirmed is None or confirmed.done():
+            return
+        if reason.is_failure:
+            confirmed.set_exception(
+                PermanentError(f"the broker refused a message: {reason}; allow this client to publish there")
+            )
+            confirmed.exception()  # not everybody waits
+        else:
+            confirmed.set_result(None)
 
     def _on_disconnect(self, _client: Client, _userdata: Any, flags: DisconnectFlags, reason: ReasonCode, _props: Any) -> None:
         if flags.is_disconnect_packet_from_server:
@@ -280,6 +314,9 @@ class Link:
         if self._timer is not None:
             self._timer.cancel()
         self.granted.cancel()
+        for confirmed in self._confirmed.values():
+            confirmed.cancel()
+        self._confirmed.clear()
         if not self._accepted.done():
             self._accepted.set_exception(reasons.hung_up(self._channel.error, self._settings))
             self._accepted.exception()  # nobody waits for it when the attempt was given up

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from twind.api import PermanentError, RetryableError, TwindError
 
 if TYPE_CHECKING:
-    from twind_mqtt.settings import MqttSettings
+    from twind_mqtt.settings import MqttConnection
 
 _REFUSALS = {  # MQTT 5, table 3-1; paho translates the codes of 3.1.1 into these
     0x84: "the broker does not know MQTT {protocol}: try the other `protocol` (5 or 3.1.1)",
@@ -52,7 +52,7 @@ _SUBSCRIPTION = {  # MQTT 5, table 3-8; 0x80 is all that 3.1.1 can say
 }
 
 
-def refused(code: int, name: str, settings: MqttSettings, *, client_id: str) -> TwindError:
+def refused(code: int, name: str, settings: MqttConnection, *, client_id: str) -> TwindError:
     """Return the error for a CONNACK with a failure code."""
     if code in _BUSY:
         return RetryableError(_BUSY[code])
@@ -74,7 +74,7 @@ def not_granted(code: int, name: str, *, asked_qos: int) -> str | None:
     return _SUBSCRIPTION.get(code, f"refused: {name}") if code >= 0x80 else None  # noqa: PLR2004  (failures begin here)
 
 
-def unreachable(error: OSError, settings: MqttSettings) -> TwindError:
+def unreachable(error: OSError, settings: MqttConnection) -> TwindError:
     """Return the error for a connection that did not come about below MQTT."""
     host, port = settings.host, settings.port
     match error:
@@ -92,7 +92,7 @@ def unreachable(error: OSError, settings: MqttSettings) -> TwindError:
             return RetryableError(f"cannot reach {host}:{port}: {error.strerror or repr(error)}")
 
 
-def mute(settings: MqttSettings) -> TwindError:
+def mute(settings: MqttConnection) -> TwindError:
     """Return the error for a peer that takes the connection and does not answer CONNECT."""
     other = "3.1.1" if settings.protocol == "5" else "5"
     return RetryableError(
@@ -101,7 +101,7 @@ def mute(settings: MqttSettings) -> TwindError:
     )
 
 
-def hung_up(error: OSError | None, settings: MqttSettings) -> TwindError:
+def hung_up(error: OSError | None, settings: MqttConnection) -> TwindError:
     """Return the error for a connection that ended before the broker answered CONNECT."""
     if isinstance(error, ssl.SSLError):
         return _tls_failed(error)
@@ -121,7 +121,7 @@ def no_tls(what: str) -> TwindError:
     return RetryableError(f"the port does not answer in TLS ({what}): check the port, or use mqtt://")
 
 
-def _untrusted(error: ssl.SSLCertVerificationError, settings: MqttSettings) -> str:
+def _untrusted(error: ssl.SSLCertVerificationError, settings: MqttConnection) -> str:
     text = error.verify_message.rstrip(".")
     if "mismatch" in text or "not valid for" in text:
         return f"{text}; use a name that is in it, or set `tls.server_name`"

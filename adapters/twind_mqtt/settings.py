@@ -1,4 +1,4 @@
-"""What can be configured about an MQTT source."""
+"""What can be configured about an MQTT source, and about any connection to a broker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from twind.api import Secret, SettingsModel, SourceSettings
+from twind.api import RetrySettings, Secret, SettingsModel, SourceSettings
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 """Default port of each URL scheme."""
@@ -37,20 +37,9 @@ class TlsSettings(SettingsModel):
         return self
 
 
-class ReconnectSettings(SettingsModel):
-    """How long to wait between attempts: `uniform(0, min(cap_s, base_s * 2**attempt))`."""
+class MqttConnection(SettingsModel):
+    """How to reach an MQTT broker, and as whom."""
 
-    base_s: Annotated[float, Field(gt=0)] = 0.5
-    """Longest wait before the first new attempt [s]."""
-    cap_s: Annotated[float, Field(gt=0)] = 30.0
-    """Longest wait before any attempt [s]; smaller finds a returned broker sooner, larger spares one that is overloaded."""
-
-
-class MqttSettings(SourceSettings):
-    """Messages from an MQTT broker."""
-
-    type: Literal["mqtt"]
-    """Name of the adapter."""
     url: str
     """`mqtt://HOST[:PORT]` (1883), or `mqtts://HOST[:PORT]` for TLS (8883)."""
     protocol: Literal["5", "3.1.1"] = "5"
@@ -59,16 +48,9 @@ class MqttSettings(SourceSettings):
     """User name at the broker."""
     password: Secret | None = None
     """Password at the broker; take it from `${file:...}` or `${cred:...}`."""
-    qos: Literal[0, 1] = 1
-    """1: the broker keeps each message until it was processed, and repeats it after a failure. 0: what is missed is lost, which
-    costs less and never holds the broker up."""
     client_id: Annotated[str, Field(min_length=1, max_length=65_535)] | None = None
     """Name of this client at the broker, which keeps the session under it; it must be unique there and stay the same.
-    Default: `twind-INSTANCE-SOURCE`."""
-    session_expiry_s: Annotated[int, Field(ge=0, le=0xFFFF_FFFF)] = 86_400
-    """How long the broker keeps subscriptions and messages while we are away [s]. MQTT 5 only; 3.1.1 leaves it to it."""
-    clean_session: bool | None = None
-    """Forget the session, and what the broker kept in it, at every connection. Default: true for `qos: 0`, else false."""
+    Default: `twind-INSTANCE-NAME`, of the source or sink."""
     tls: TlsSettings | None = None
     """Certificates; only with `mqtts://`."""
     keepalive_s: Annotated[int, Field(ge=5, le=65_535)] = 30
@@ -76,17 +58,8 @@ class MqttSettings(SourceSettings):
     Shorter notices sooner and costs two bytes each time."""
     connect_timeout_s: Annotated[float, Field(gt=0)] = 10.0
     """Time for one attempt to connect: name lookup, TCP, TLS and the broker's answer [s]."""
-    receive_maximum: Annotated[int, Field(ge=1, le=65_535)] = 2000
-    """How many unacknowledged QoS 1 messages the broker may have under way to us; MQTT 5 only. Smaller bounds what is
-    repeated after a failure, larger helps throughput over a slow network."""
-    max_messages: Annotated[int, Field(ge=1)] = 10_000
-    """Messages that may wait to be processed. Beyond that, QoS 1 stops reading, and QoS 0 drops the oldest."""
-    max_bytes: Annotated[int, Field(ge=1)] = 33_554_432
-    """The same bound in bytes of payload [bytes]."""
-    reconnect: ReconnectSettings = ReconnectSettings()
+    reconnect: RetrySettings = RetrySettings()
     """Waits between attempts to connect."""
-    status_topic: str | None = "twind/{instance}/status"
-    """Topic of a retained `online` or `offline` (also the last will); `{instance}` is this daemon's name. null: none."""
 
     @field_validator("url")
     @classmethod
@@ -103,14 +76,6 @@ class MqttSettings(SourceSettings):
             raise ValueError(msg)
         if parts.port == 0:
             msg = "must have a port from 1 to 65535"
-            raise ValueError(msg)
-        return value
-
-    @field_validator("status_topic")
-    @classmethod
-    def _is_topic(cls, value: str | None) -> str | None:
-        if value is not None and (not value or any(c in value.replace("{instance}", "") for c in "+#{}\0")):
-            msg = "must be a topic without wildcards; {instance} is the only placeholder"
             raise ValueError(msg)
         return value
 
@@ -143,16 +108,72 @@ class MqttSettings(SourceSettings):
     @property
     def starts_clean(self) -> bool:
         """Whether the broker is told to forget the session."""
+        return True
+
+    @property
+    def kept_s(self) -> int:
+        """How long the broker is to keep the session while we are away [s]."""
+        return 0
+
+    @property
+    def receive_window(self) -> int:
+        """How many unacknowledged QoS 1 messages the broker may have under way to us."""
+        return 100
+
+    def client_id_of(self, name: str, *, instance: str) -> str:
+        """Return the client id of the source or sink `name` of a daemon."""
+        return self.client_id or f"twind-{instance}-{name}"
+
+
+class MqttSettings(MqttConnection, SourceSettings):
+    """Messages from an MQTT broker."""
+
+    type: Literal["mqtt"]
+    """Name of the adapter."""
+    qos: Literal[0, 1] = 1
+    """1: the broker keeps each message until it was processed, and repeats it after a failure. 0: what is missed is lost, which
+    costs less and never holds the broker up."""
+    session_expiry_s: Annotated[int, Field(ge=0, le=0xFFFF_FFFF)] = 86_400
+    """How long the broker keeps subscriptions and messages while we are away [s]. MQTT 5 only; 3.1.1 leaves it to it."""
+    clean_session: bool | None = None
+    """Forget the session, and what the broker kept in it, at every connection. Default: true for `qos: 0`, else false."""
+    receive_maximum: Annotated[int, Field(ge=1, le=65_535)] = 2000
+    """How many unacknowledged QoS 1 messages the broker may have under way to us; MQTT 5 only. Smaller bounds what is
+    repeated after a failure, larger helps throughput over a slow network."""
+    max_messages: Annotated[int, Field(ge=1)] = 10_000
+    """Messages that may wait to be processed. Beyond that, QoS 1 stops reading, and QoS 0 drops the oldest."""
+    max_bytes: Annotated[int, Field(ge=1)] = 33_554_432
+    """The same bound in bytes of payload [bytes]."""
+    status_topic: str | None = "twind/{instance}/status"
+    """Topic of a retained `online` or `offline` (also the last will); `{instance}` is this daemon's name. null: none."""
+
+    @field_validator("status_topic")
+    @classmethod
+    def _is_topic(cls, value: str | None) -> str | None:
+        if value is not None and (not value or any(c in value.replace("{instance}", "") for c in "+#{}\0")):
+            msg = "must be a topic without wildcards; {instance} is the only placeholder"
+            raise ValueError(msg)
+        return value
+
+    @property
+    def starts_clean(self) -> bool:
+        """Whether the broker is told to forget the session."""
         return self.clean_session if self.clean_session is not None else self.qos == 0
+
+    @property
+    def kept_s(self) -> int:
+        """How long the broker is to keep the session while we are away [s]."""
+        return 0 if self.starts_clean else self.session_expiry_s
+
+    @property
+    def receive_window(self) -> int:
+        """How many unacknowledged QoS 1 messages the broker may have under way to us."""
+        return self.receive_maximum
 
     @property
     def filters(self) -> tuple[str, ...]:
         """The subscriptions that cover the routes, each once."""
         return tuple(dict.fromkeys(route.topic.mqtt_filter for route in self.routes))
-
-    def client_id_of(self, name: str, *, instance: str) -> str:
-        """Return the client id of the source `name` of a daemon."""
-        return self.client_id or f"twind-{instance}-{name}"
 
     def status_topic_of(self, *, instance: str) -> str | None:
         """Return the status topic of a daemon."""

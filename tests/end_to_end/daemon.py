@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 """How long anything may take before a test gives up; nothing is measured with it."""
 LOOK_EVERY_S = 0.01
 

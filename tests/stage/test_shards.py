@@ -13,7 +13,7 @@ from tests.usd_2511 import seen_by, seen_here
 from twind.cli.main import main
 from twind.config.settings import ShardSettings
 from twind.model.errors import StageError
-from twind.runtime.shards import owns
+from twind.runtime.shards import owner, owns
 from twind.stage.live import LiveStage
 from twind.stage.shared_root import join_shards
 from twind.stage.snapshot import LIVE, Snapshot
@@ -48,6 +48,21 @@ def test_entities_are_dealt_out_once_each_and_by_patterns() -> None:
         assert len({owner[0] for owner in owners}) == count
     left = ShardSettings(entities=("robot_1?", "robot_2"))
     assert [one for one in ids if owns(left, one)] == ["robot_2", *[f"robot_1{digit}" for digit in range(10)]]
+
+
+def test_entities_whose_ids_differ_in_one_digit_are_spread_over_the_shards() -> None:
+    for ids in ([f"cell-{cell}-arm" for cell in range(8)], [f"agv{number}" for number in range(16)]):
+        for count in (2, 3, 4):
+            assert len({owner(one, count) for one in ids}) == count
+    shares = [sum(owner(f"robot_{number}", 8) == index for number in range(8000)) for index in range(8)]
+    assert max(shares) - min(shares) < 200  # 1,000 each, six standard deviations of 30 and the same below
+
+
+def test_one_more_shard_takes_only_its_own_share_and_moves_nothing_else() -> None:
+    ids = [f"robot_{number}" for number in range(2000)]
+    moved = [one for one in ids if owner(one, 5) != owner(one, 4)]
+    assert {owner(one, 5) for one in moved} == {4}
+    assert 300 < len(moved) < 500
 
 
 def test_a_shard_writes_nothing_about_entities_of_others(root: str, update_at: Callable[..., Update]) -> None:

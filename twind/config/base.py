@@ -120,3 +120,40 @@ class SourceSettings(SettingsModel):
     """Least time that a message takes from the device to here [ms]; taken off arrivals and estimated clock offsets.
 
     One-way stamps cannot show it. It does not matter for devices that share the daemon's clock."""
+
+
+class RetrySettings(SettingsModel):
+    """How long to wait between attempts: `uniform(0, min(cap_s, base_s * 2**attempt))`."""
+
+    base_s: float = Field(default=0.5, gt=0)
+    """Longest wait before the first new attempt [s]."""
+    cap_s: float = Field(default=30.0, gt=0)
+    """Longest wait before any attempt [s]."""
+
+
+class NoticeSettings(SettingsModel):
+    """What every sink is asked that tells of entities. Adapters derive their settings from this."""
+
+    type: str
+    """Name of the adapter."""
+    entities: tuple[str, ...] = Field(default=("*",), min_length=1)
+    """Ids of the entities to tell of, or patterns of ids with `*`, `?` and `[...]`."""
+    state_hz: float = Field(default=1.0, ge=0, le=60)
+    """How often the state of an entity that changed is told at most [Hz]; 0: never, only its changes of status."""
+    incidents: Literal["warning", "error", "none"] = "warning"
+    """The least serious incidents that are told; they are what the log says at this level, with the same limits on repeats."""
+
+
+class DeliverySettings(NoticeSettings):
+    """What a sink is asked whose far side confirms what it has: how much may wait for it, and how often it is tried."""
+
+    max_events: int = Field(default=10_000, ge=1)
+    """Events that may wait while the far side is away. Beyond it the oldest are lost and counted, states first."""
+    max_bytes: int = Field(default=33_554_432, ge=1)
+    """The same bound in bytes [bytes]."""
+    max_batch: int = Field(default=500, ge=1, le=10_000)
+    """Events sent before the far side must confirm."""
+    close_s: float = Field(default=3.0, ge=0, le=60)
+    """How long a stopping daemon tries to send what waits [s]."""
+    retry: RetrySettings = RetrySettings()
+    """Waits between attempts while the far side is away."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping, Sequence
 
-    from twind.config.base import RouteSettings, SettingsModel
+    from twind.config.base import NoticeSettings, RouteSettings, SettingsModel
     from twind.model.messages import RawMessage
+    from twind.model.notices import Notice
     from twind.telemetry import Telemetry
 
 
@@ -24,6 +26,12 @@ class SinkContext:
     routes: Mapping[str, Sequence[RouteSettings]]
     """The routes of each source, by its name."""
     telemetry: Telemetry
+    generation: int = 0
+    """Number of this start of the daemon; 0 where starts are not counted."""
+    state_dir: Path = Path()
+    """Where a sink may keep what must survive a restart."""
+    robots: Sequence[str] = ()
+    """Ids of the robots that this daemon looks after; empty where there is no stage."""
 
 
 @runtime_checkable
@@ -48,6 +56,40 @@ class RawSink(Protocol):
         """Write everything that was offered, make it durable, and close. Must be called in any case."""
 
 
+@runtime_checkable
+class NoticeSink(Protocol):
+    """Takes what the daemon has to tell: states, changes of status, incidents. Belongs to one event loop."""
+
+    name: str
+    settings: NoticeSettings
+    """What it wants to be told."""
+
+    def offer(self, notices: Sequence[Notice]) -> None:
+        """Take notices to send. Never waits and never raises: what there is no room for is lost, counted and logged."""
+
+    async def run(self) -> None:
+        """Send what is offered, for ever. Ends by cancellation."""
+
+    async def aclose(self) -> None:
+        """Send what waits, for a bounded time, and disconnect. Must be called in any case."""
+
+
+@runtime_checkable
+class ServiceSink(Protocol):
+    """Works by itself once it runs: nothing is offered to it."""
+
+    name: str
+
+    async def serve(self) -> None:
+        """Do its work, for ever; reconnecting is this method's own work. Ends by cancellation."""
+
+    async def aclose(self) -> None:
+        """Disconnect in good order. Must be called in any case."""
+
+
+Sink = RawSink | NoticeSink | ServiceSink
+"""Every kind."""
+
 S = TypeVar("S", bound="SettingsModel")
 
 
@@ -58,5 +100,5 @@ class SinkAdapter(Protocol[S]):
     def settings(self) -> type[S]:
         """The settings of one such sink; its field `type` is a Literal that holds the entry point's name."""
 
-    def open(self, name: str, settings: S, context: SinkContext) -> RawSink:
-        """Make a sink; nothing is written before the first `offer`."""
+    def open(self, name: str, settings: S, context: SinkContext) -> Sink:
+        """Make a sink; nothing is written or connected before it is used."""

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import twind
 from twind.config.against import check_against
 from twind.flow.dead_letters import DeadLetters
+from twind.flow.sinks import NoticeSink, RawSink, ServiceSink
 from twind.model.errors import ConfigurationError
 from twind.model.refusals import Refusal
 from twind.model.time import ms_to_ns
+from twind.runtime.announcer import Announcer
 from twind.runtime.bindings import bindings_of
 from twind.runtime.documents import entity_document, entity_list
 from twind.runtime.estimators import Estimators
@@ -29,13 +31,13 @@ from twind.runtime.notify import Notifier
 from twind.runtime.pipeline import Feed
 from twind.runtime.publisher import Publisher
 from twind.runtime.pump import Pump
-from twind.runtime.recorders import open_recorders
 from twind.runtime.scene import SceneCopy
 from twind.runtime.shutdown import Shutdown, Step
+from twind.runtime.sinks import open_sinks
 from twind.runtime.snapshots import SnapshotWriter
 from twind.runtime.stage_view import StageView
 from twind.runtime.status import status_document
-from twind.runtime.supervisor import Supervisor
+from twind.runtime.supervisor import RestartPolicy, Supervisor
 from twind.runtime.traces import Traces
 from twind.runtime.viewers import viewer_hub
 from twind.stage.bootstrap import bootstrap_of
@@ -49,7 +51,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from twind.config.load import Loaded
-    from twind.flow.sinks import RawSink
     from twind.model.errors import RefusedInput
     from twind.model.messages import RawMessage
     from twind.model.state import Update
@@ -100,6 +101,8 @@ class Daemon:
         self.shutdown = Shutdown(telemetry, deadline_s=self.settings.shutdown_s)
         self.inlets: dict[str, Inlet] = {}
         self.recorders: list[RawSink] = []
+        self.tellers: list[NoticeSink | ServiceSink] = []
+        """Sinks that talk to others over the network; nothing of the daemon waits for them."""
         self.twinned: Twinned | None = None
         """None until the stage is open."""
         self._loaded = loaded
@@ -166,7 +169,7 @@ class Daemon:
             await twinned.snapshots.open()
             self._supervisor.supervise("snapshots", twinned.snapshots.run)
         self._starting = "opening the sources"
-        self._open_sinks()
+        self._open_sinks(twinned)
         self._open_sources(twinned)
         self._supervisor.supervise("watchdog", lambda: self._notifier.run(lambda: self.health().live.ok))
         self._started = True
@@ -222,11 +225,44 @@ class Daemon:
         scene = SceneCopy(settings.stage.root, live_layer)
         return Twinned(topology, stage, estimators, publisher, snapshots, files, viewers, scene, traces)
 
-    def _open_sinks(self) -> None:
+    def _open_sinks(self, twinned: Twinned) -> None:
         """Make the sinks before the sources, so that they miss nothing."""
-        self.recorders = open_recorders(self._loaded, self.telemetry)
+        sinks = open_sinks(
+            self._loaded,
+            self.telemetry,
+            generation=twinned.stage.holder.generation,
+            robots=[robot.id for robot in twinned.topology.robots],
+        )
+        self.recorders = [sink for sink in sinks if isinstance(sink, RawSink)]
         for recorder in self.recorders:
             self._supervisor.supervise(f"sink {recorder.name}", recorder.run)
+        aside = RestartPolicy(critical=False)
+        services = [sink for sink in sinks if isinstance(sink, ServiceSink)]
+        for service in services:
+            self._supervisor.supervise(f"sink {service.name}", service.serve, policy=aside)
+        told = [sink for sink in sinks if isinstance(sink, NoticeSink)]
+        self.tellers = [*services, *told]
+        if told:
+            announcer = Announcer(
+                twinned.topology,
+                told,
+                current=self._update,
+                telemetry=self.telemetry,
+                repeat_s=self.settings.log.repeat_s,
+            )
+
+            def note_shown(update: Update) -> None:
+                twinned.traces.show(update)
+                announcer.note_update(update)
+
+            twinned.publisher.on_shown = note_shown
+            if twinned.publisher.current is not None:
+                announcer.note_update(twinned.publisher.current)
+            self.telemetry.listener = announcer.note_event
+        for sink in told:
+            self._supervisor.supervise(f"sink {sink.name}", sink.run, policy=aside)
+            if sink.settings.state_hz:
+                self._supervisor.supervise(f"states to {sink.name}", partial(announcer.tell_states, sink), policy=aside)
 
     def _open_sources(self, twinned: Twinned) -> None:
         registry, settings, metrics = self._loaded.registry, self.settings, self.telemetry.metrics
@@ -345,6 +381,7 @@ class Daemon:
                 Step("disconnect the sources", self._close_sources),
                 Step("finish the recordings", self._close_recorders, reserve_s=_CLOSE_RESERVE_S),
                 Step("write the last state", self._write_last, reserve_s=_CLOSE_RESERVE_S),
+                Step("tell what is left", self._close_tellers, reserve_s=1.0),
                 Step("stop the components", self._supervisor.aclose),
                 Step("say goodbye to the viewers", self._close_viewers),
                 Step("close the stage", self._close_stage, reserve_s=1.0),
@@ -382,6 +419,13 @@ class Daemon:
         if self.twinned.snapshots is not None:
             await self._supervisor.stop("snapshots")
             await self.twinned.snapshots.write()
+            self.twinned.snapshots.close()
+
+    async def _close_tellers(self) -> None:
+        self.telemetry.listener = None
+        for sink in self.tellers:
+            await self._supervisor.stop(f"sink {sink.name}")
+        await asyncio.gather(*[sink.aclose() for sink in self.tellers])
 
     async def _close_viewers(self) -> None:
         if self.twinned is not None:

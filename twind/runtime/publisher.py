@@ -62,8 +62,8 @@ class Publisher:
         """When the stage was last known to be writable."""
         self.on_failing: Callable[[str], None] = lambda _error: None
         """Told after each tick why the stage cannot be written; an empty text when it can."""
-        self.on_shown: Callable[[Update], None] | None = None
-        """Told on the event loop of each update that now stands in the stage."""
+        self.on_shown: Callable[[Update], None] = lambda _update: None
+        """Called on the loop with each update that stands in the stage."""
         self.on_written: Callable[[LiveStage, Update, NDArray[np.float64]], None] | None = None
         """Called in the stage's thread after each write, with the latencies [s] of the samples that it shows; for checks."""
 
@@ -125,7 +125,7 @@ class Publisher:
             return
         self.on_failing("")
         self.current = self._stage.shown
-        if self.on_shown is not None and self.current is not None:
+        if self.current is not None:
             self.on_shown(self.current)
         self.last_ok_monotonic_s = time.monotonic()
         metrics = self._telemetry.metrics

@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from twind.model.errors import PermanentError
-from twind.runtime.recorders import open_recorders
 from twind.runtime.shutdown import Shutdown, Step
+from twind.runtime.sinks import open_recorders
 from twind.runtime.supervisor import Supervisor
 from twind.runtime.tap import Tap
 from twind.telemetry import events

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from twind.model.errors import FencedError, StageError
@@ -39,6 +40,8 @@ class SnapshotWriter:
         self._copies = copies
         self._publisher = publisher
         self._telemetry = telemetry
+        # A thread of its own: a disk that hangs must hold up neither the live layer nor what shares the loop's pool.
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="twind-snapshot")
         self._snapshot: Snapshot | None = None
         self._fenced = False
         self._written_seq = -1
@@ -88,11 +91,10 @@ class SnapshotWriter:
             if self._snapshot is None:
                 await self.open()
             elif seq == self._written_seq:
-                await asyncio.to_thread(self._snapshot.check)
+                await asyncio.get_running_loop().run_in_executor(self._disk, self._snapshot.check)
             else:
-                # Off the stage's thread: a slow disk must not hold up the live layer.
                 copy = await self._copies.newest()
-                await asyncio.to_thread(self._snapshot.replace, copy.data)
+                await asyncio.get_running_loop().run_in_executor(self._disk, self._snapshot.replace, copy.data)
         except FencedError as error:
             self._fenced = True
             holder = self._stage.holder
@@ -104,3 +106,7 @@ class SnapshotWriter:
             return
         self._written_seq = seq
         self.last_ok_monotonic_s = time.monotonic()
+
+    def close(self) -> None:
+        """Let its thread end; nothing is written after that."""
+        self._disk.shutdown(wait=False)

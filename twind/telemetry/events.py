@@ -23,6 +23,8 @@ class Event:
     """Fields that become metric labels."""
     limited: ClassVar[bool] = True
     """Whether repeats of the same event with the same labels are held back in the log (they are always counted)."""
+    told: ClassVar[bool] = True
+    """Whether sinks may tell it to others as an incident; what is about the telling itself is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +272,128 @@ class RecordingSegmentDeleted(Event):
     sink: str
     file: str
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SinkConnected(Event):
+    """What a sink sends arrives, again or for the first time."""
+
+    limited = False
+    told = False
+    counter = "sink_connects"
+    labels = ("sink",)
+    sink: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class SinkDisconnected(Event):
+    """What a sink sends does not arrive; it waits, and trying goes on."""
+
+    level = "warning"
+    told = False
+    counter = "sink_disconnects"
+    labels = ("sink",)
+    sink: str
+    address: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticesSent(Event):
+    """Events that the far side of a sink has confirmed."""
+
+    level = "debug"
+    told = False
+    counter = "notices_sent"
+    labels = ("sink",)
+    sink: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoticesReplaced(Event):
+    """States that were not sent because a newer one of the same entity took their place."""
+
+    level = "debug"
+    told = False
+    counter = "notices_replaced"
+    labels = ("sink",)
+    sink: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoticesLost(Event):
+    """Events that could not be sent."""
+
+    level = "error"
+    told = False
+    counter = "notices_lost"
+    labels = ("sink", "reason")
+    sink: str
+    reason: str
+    """queue_full | oversize | shutdown"""
+    count: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredSent(Event):
+    """Desired properties were sent to robots that have not answered them."""
+
+    level = "debug"
+    counter = "desired_sent"
+    labels = ("sink",)
+    sink: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredAccepted(Event):
+    """A robot took over its desired properties."""
+
+    counter = "desired_accepted"
+    labels = ("sink",)
+    sink: str
+    entity: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredRefused(Event):
+    """A robot answered that it cannot be what it shall."""
+
+    level = "error"
+    counter = "desired_refused"
+    labels = ("sink",)
+    sink: str
+    entity: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredUnanswered(Event):
+    """A robot has not answered its desired properties for long; they are sent on."""
+
+    level = "warning"
+    counter = "desired_unanswered"
+    labels = ("sink",)
+    sink: str
+    entity: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class TwinReportRefused(Event):
+    """What a robot wanted of its device twin could not be done."""
+
+    level = "warning"
+    counter = "twin_reports_refused"
+    labels = ("sink",)
+    sink: str
+    entity: str
+    error: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,8 @@ class Telemetry:
         self.catalogue = Catalogue(self.registry)
         self.metrics = Metrics(self.catalogue)
         """Handles of everything that is measured rather than counted by an event."""
+        self.listener: Callable[[Event], None] | None = None
+        """Told every event from `warning` on, from whichever thread it comes; must not wait and not raise."""
         self._counters = EventCounters(self.catalogue)
         self._least = _LEVELS[settings.level]
         self._limiter = RepeatLimiter(settings.repeat_s, clock=clock)
@@ -74,6 +76,8 @@ class Telemetry:
     def emit(self, event: Event) -> None:
         """Count the event and log it, at a limited rate. Never waits; may be called from any thread."""
         self._counters.add(event)
+        if self.listener is not None and _LEVELS[event.level] >= _LEVELS["warning"]:
+            self.listener(event)
         if _LEVELS[event.level] < self._least:
             return
         kind = type(event)

@@ -51,6 +51,6 @@ export class Pace {
 
   /** @returns {number} How many frames one picture of the shadows serves. */
   get perShadow() {
-    return [1, 1, 2, 4][this.level];
+    return this.level < 3 ? 1 : 2;
   }
 }
