@@ -33,9 +33,10 @@ bench: $(VENV)/.installed-dev  ## Print the benchmark table and write it to benc
 	@.ci/system-packages mosquitto
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
-chaos: $(VENV)/.installed-dev  ## Kill a daemon fifty times under load, with other faults between, and judge what is left
+chaos: $(VENV)/.installed-dev  ## Kill a daemon fifty times under load, over MQTT and over Event Hubs, with other faults between, and judge what is left
 	@.ci/system-packages mosquitto
-	@$(BIN)/python -m tests.chaos.run $(ARGS)
+	@$(BIN)/python -m tests.chaos.run --over mqtt $(ARGS)
+	@$(BIN)/python -m tests.chaos.run --over eventhubs $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## Check format, lint, types and layers
 	@$(BIN)/ruff format --check .

@@ -261,6 +261,9 @@ class HealthSettings(SettingsModel):
     """How long a source may be away before `/readyz` turns false [s]."""
     stage_grace_s: NotNegative = 5.0
     """How long the stage may fail to be written before `/readyz` turns false [s]."""
+    recording_grace_s: NotNegative = 5.0
+    """How long a recording may fail to be written, and what it should hold not be acknowledged, before `/readyz` turns false
+    [s]."""
     loop_stall_s: Positive = 10.0
     """How long the event loop may stand still before `/livez` turns false [s]."""
 

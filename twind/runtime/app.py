@@ -50,6 +50,7 @@ from twind.stage.bootstrap import bootstrap_of
 from twind.stage.thread import StageThread
 from twind.telemetry import Telemetry, events
 from twind.telemetry.lag import LoopLag
+from twind.telemetry.wall_clock import WallClock
 from twind.twin import Twin
 from twind.twin import warm_up as warm_up_twin
 
@@ -174,6 +175,7 @@ class Daemon:
         settings = self.settings
         self.telemetry.emit(events.DaemonStarting(instance=settings.instance, version=twind.__version__))
         self._supervisor.supervise("event loop lag", self._lag.run)
+        self._supervisor.supervise("wall clock", WallClock(self.telemetry).run)
         await self.http.start()
         self._starting = f"opening the stage {settings.stage.root}"
         stage = await self._thread.call(open_live_stage, settings)
@@ -406,6 +408,11 @@ class Daemon:
             heartbeat_s=self._lag.heartbeat_monotonic_s,
             stage_ok_s=stage_ok_s,
             sources={name: inlet.source.health() for name, inlet in self.inlets.items()},
+            recordings={
+                log.name: (log.held_since_s, log.trouble)
+                for log in self.recorders
+                if isinstance(log, LogSink) and log.held_since_s is not None
+            },
             components=self._supervisor.status(),
         )
         return judge(facts, self.settings.health)

@@ -189,6 +189,16 @@ class MessagesPassedOver(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class WallClockSet(Event):
+    """This machine's clock was set, or it slept. Devices that share it seem to step; streams follow within a second."""
+
+    level = "warning"
+    counter = "wall_clock_steps"
+    seconds: float
+    """By how much, ahead where positive [s]."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLettersRetried(Event):
     """Messages that had been refused were given to the daemon again by `twind dead-letters retry`."""
 
