@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test bench chaos lint format docs schema kit-extension clean
+.PHONY: demo test bench chaos chaos-sharing lint format docs schema kit-extension clean
 .DEFAULT_GOAL := demo
 
 $(STAMP): pyproject.toml
@@ -36,6 +36,9 @@ bench: $(VENV)/.installed-dev  ## Print the benchmark table and write it to benc
 chaos: $(VENV)/.installed-dev  ## Kill a daemon fifty times under load, with other faults between, and judge what is left
 	@.ci/system-packages mosquitto
 	@$(BIN)/python -m tests.chaos.run $(ARGS)
+
+chaos-sharing: $(VENV)/.installed-dev  ## Let three daemons share a hub while they are killed, frozen and stopped (npm install azurite; TWIND_AZURITE names it)
+	@$(BIN)/python -m tests.chaos.sharing $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## Check format, lint, types and layers
 	@$(BIN)/ruff format --check .
