@@ -74,6 +74,10 @@ class Publisher:
             self._waiting.append(stamps_ns)
             self._n_waiting += len(stamps_ns)
 
+    def note_restored(self) -> None:
+        """Take what the banks hold as it is: it was put there, and did not happen just now."""
+        self._watch = EstimationWatch(self._estimators)
+
     async def run(self) -> None:
         """Publish on a fixed grid of the monotonic clock, for ever; a tick that comes too late is skipped, not caught up."""
         loop = asyncio.get_running_loop()

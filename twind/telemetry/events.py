@@ -209,6 +209,41 @@ class DeadLettersRetried(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StreamTaken(Event):
+    """A stream is this daemon's, and goes on where its last owner left it."""
+
+    counter = "streams_taken"
+    labels = ("source",)
+    limited = False
+    source: str
+    stream: str
+    epoch: int
+    """How often it was claimed, by whomever."""
+    before: str
+    """Instance that had it; empty where nobody had."""
+    entities: int
+    """Entities whose state was taken over; 0 where more was known here, or nobody left any."""
+    number: int
+    """Where it goes on; -1 where the source's own settings decide."""
+    seconds: float
+    """How long it took to claim and to load."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFenced(Event):
+    """A write about a stream was refused, as another daemon has claimed it: nothing more is written about it here."""
+
+    level = "warning"
+    counter = "streams_fenced"
+    labels = ("source",)
+    limited = False
+    source: str
+    stream: str
+    epoch: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class StateRestored(Event):
     """The state of an earlier life is back: from a snapshot, and from what the recording holds beyond it."""
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from twind.flow.watermark import Place
     from twind.runtime.estimators import Estimators
     from twind.runtime.pump import Pump
+    from twind.runtime.restart.hand_over import HandOver
     from twind.runtime.restart.state import State
     from twind.sources.protocol import LossySource
     from twind.telemetry import Telemetry
@@ -41,6 +42,7 @@ class Saver:
         generation: The number of this start: once there is a newer one in the folder, nothing more is written.
         estimators: What is written.
         pumps: Source and pump by the name of the source; may be filled later.
+        hand_overs: By the name of the source, where its streams go from daemon to daemon; may be filled later.
         log: The recording that a restart reads on in.
         gate: Held by whoever changes the state.
         interval_s: Time between two snapshots [s].
@@ -55,6 +57,7 @@ class Saver:
         generation: int,
         estimators: Estimators,
         pumps: Mapping[str, tuple[LossySource, Pump]],
+        hand_overs: Mapping[str, HandOver],
         log: LogSink | None,
         gate: asyncio.Lock,
         interval_s: float,
@@ -68,6 +71,7 @@ class Saver:
         self._generation = generation
         self._estimators = estimators
         self._pumps = pumps
+        self._hand_overs = hand_overs
         self._log = log
         self._gate = gate
         self._interval_s = interval_s
@@ -99,6 +103,7 @@ class Saver:
             async with self._gate:
                 paused_s = time.perf_counter()
                 taken = {name: self._taken(pump) for name, (_, pump) in self._pumps.items()}
+                about = {name: hand_over.about() for name, hand_over in self._hand_overs.items()}
                 marked = None if self._log is None else self._log.mark()
                 state = await asyncio.to_thread(capture, self._estimators)
                 self._pause_s = time.perf_counter() - paused_s
@@ -109,6 +114,8 @@ class Saver:
                 marks[self._log.name] = [mark.segment, mark.messages]
             try:
                 size = await asyncio.to_thread(self._write, state, taken, marks)
+                for name, hand_over in self._hand_overs.items():
+                    await hand_over.write(state, taken[name]["streams"], about[name])
             except OSError as error:
                 self._telemetry.emit(events.SnapshotFailed(error=f"{error.strerror or error}; the folder is {self._state_dir}"))
                 return False
@@ -118,7 +125,11 @@ class Saver:
         for name, (source, pump) in list(self._pumps.items()):
             if isinstance(source, ResumableSource) and name in taken:
                 owned = taken[name]["streams"].items()
-                numbers = {stream: whole(place) for stream, place in owned if pump.owned is None or stream in pump.owned}
+                numbers = {
+                    stream: whole(place)
+                    for stream, place in owned
+                    if (pump.owned is None or stream in pump.owned) and (name not in about or stream in about[name])
+                }
                 await source.contained({stream: number for stream, number in numbers.items() if number >= 0})
         return True
 
