@@ -84,7 +84,7 @@ TRACK = np.dtype(
         # whether it stands still; see joint_rest
         ("last_z", "f8"), ("fast", "f8"), ("slow", "f8"), ("noise", "f8"), ("calm_ns", "i8"),
         # the jitter of its stamps; see joint_stamps
-        ("before", "f8"), ("before_z", "f8"), ("stamp_var", "f8"), ("stamp_seen", "f8"),
+        ("before", "f8"), ("before_z", "f8"), ("stamp_var", "f8"), ("stamp_seen", "f4"), ("granted", "f4"),
         ("resets", "i8"),
         ("judged", "i4"),  # how often the lanes' predictions were
         ("best", "u2"), ("shown", "u2"),  # lanes

@@ -17,6 +17,8 @@ LEAST = 1.0  # times the configured variance: below it, a light pendulum whose s
 MOST = 900.0  # times the configured variance: 30 in sigma
 TYPICAL = 25.0  # times the configured variance: what is looked for
 PRIOR = 20.0  # telling samples that the configured variance counts for
+GATE = 9.0
+LOOSER = 2.0
 CAP = 9.0  # times the variance that the gate grants: beyond it a sample tells of something else
 SPARSE_S = 0.1  # samples farther apart say nothing about their stamps
 
@@ -35,6 +37,11 @@ def stamp_variance(row: Any, track: Any) -> float:
 
 
 @inlined
+def loosen(row: Any, track: Any) -> None:
+    track.granted = min(LOOSER * track.granted, row.most_stamp_var)
+
+
+@inlined
 def watch_stamps(row: Any, track: Any, pace: Any, z: float, known: float, sigma: float) -> None:
     """Note one accepted sample, by the pace of its step, before the last is forgotten; `known` is the variance so far."""
     before = track.before
@@ -50,10 +57,13 @@ def watch_stamps(row: Any, track: Any, pace: Any, z: float, known: float, sigma:
         sought = max(TYPICAL * row.stamp_var, known)
         inverse = 1.0 / (speed * sought + rest)
         share = speed * sought * inverse
-        if e * e <= CAP * (rest + speed * row.gate_stamp_var):
-            track.stamp_seen += share * share * share
+        if e * e <= CAP * (rest + speed * track.granted):
+            telling = share * share * share
+            track.stamp_seen += telling
             rate = max(1.0 / (PRIOR + track.stamp_seen), pace.stamps)
             # share cubed times what was found over speed, which may be 0
+            deserved = min(max(row.gate_stamp_var, GATE * known), row.most_stamp_var)
+            track.granted += rate * telling * (deserved - track.granted)
             track.stamp_var = known + rate * (share * share * (sought * inverse) * found)
     track.before = pace.T
     track.before_z = track.last_z
