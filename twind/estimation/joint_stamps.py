@@ -13,12 +13,13 @@ from twind.estimation.compile import inlined, kernel
 from twind.estimation.joint_pace import chord_by
 from twind.estimation.joint_records import AA, A, V
 
-LEAST = 1.0  # times the configured variance: below it, a light pendulum whose stamps jitter was refused
+LEAST = 0.01  # times the configured variance: below it, a light pendulum whose stamps jitter was refused
 MOST = 900.0  # times the configured variance: 30 in sigma
 TYPICAL = 25.0  # times the configured variance: what is looked for
 PRIOR = 20.0  # telling samples that the configured variance counts for
 GATE = 9.0
-LOOSER = 2.0
+LOOSER = 3.0
+TIGHTER = 0.03
 CAP = 9.0  # times the variance that the gate grants: beyond it a sample tells of something else
 SPARSE_S = 0.1  # samples farther apart say nothing about their stamps
 
@@ -37,8 +38,11 @@ def stamp_variance(row: Any, track: Any) -> float:
 
 
 @inlined
-def loosen(row: Any, track: Any) -> None:
-    track.granted = min(LOOSER * track.granted, row.most_stamp_var)
+def weigh_refusal(row: Any, track: Any, jitter: bool) -> None:
+    if jitter:
+        track.granted = min(LOOSER * track.granted, row.most_stamp_var)
+    else:
+        track.granted = max(track.granted / LOOSER, row.gate_stamp_var)
 
 
 @inlined
@@ -62,8 +66,10 @@ def watch_stamps(row: Any, track: Any, pace: Any, z: float, known: float, sigma:
             track.stamp_seen += telling
             rate = max(1.0 / (PRIOR + track.stamp_seen), pace.stamps)
             # share cubed times what was found over speed, which may be 0
-            deserved = min(max(row.gate_stamp_var, GATE * known), row.most_stamp_var)
-            track.granted += rate * telling * (deserved - track.granted)
+            if track.granted > row.gate_stamp_var:
+                deserved = min(max(row.gate_stamp_var, GATE * known), row.most_stamp_var)
+                w = speed * track.granted / (speed * track.granted + rest)
+                track.granted += TIGHTER * w * w * w * (deserved - track.granted)
             track.stamp_var = known + rate * (share * share * (sought * inverse) * found)
     track.before = pace.T
     track.before_z = track.last_z
