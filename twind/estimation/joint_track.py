@@ -12,7 +12,7 @@ from twind.estimation.joint_lanes import density, nearest, predict_lanes, start_
 from twind.estimation.joint_pace import pace_by
 from twind.estimation.joint_records import AA, LANES, PA, PP, PV, RESTART_NS, VA, VV, A, P, V
 from twind.estimation.joint_rest import RESTLESS, start_rest, watch_rest
-from twind.estimation.joint_stamps import stamp_variance, start_stamps, watch_stamps, weigh_refusal #_stamps
+from twind.estimation.joint_stamps import stamp_variance, start_stamps, watch_stamps, weigh_refusal
 from twind.model.estimates import Verdict
 from twind.model.time import NO_STAMP
 
@@ -110,9 +110,10 @@ def gate_sample(
     known = stamp_variance(row, track)
     s = pp + row.r + (v * v + vv) * (track.granted + sigma * sigma)
     if not y * y <= gate * s:
-        jitter = y * y <= gate * (s + (v * v + vv) * (row.most_stamp_var - track.granted))
-        weigh_refusal(row, track, jitter)
-        if not jitter and _challenge(row, track, ledger, z, t):
+        explained = y * y <= gate * (s + (v * v + vv) * (row.most_stamp_var - track.granted))
+        weigh_refusal(row, track, explained)
+        # What bad stamps explain shows no other motion: it is accepted after two more like it at the latest.
+        if not explained and _challenge(row, track, ledger, z, t):
             _restart(row, track, ledger, z, ledger.rival_v, t, p)
             return RESET, y * y / s, z, p, DONE
         return GATED, y * y / s, z, p, DONE
