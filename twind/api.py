@@ -3,7 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from twind.config.address import is_loopback, parse_address
-from twind.config.base import DeliverySettings, NoticeSettings, RetrySettings, Secret, SettingsModel, SourceSettings
+from twind.config.base import (
+    DeliverySettings,
+    NoticeSettings,
+    RetrySettings,
+    RouteSettings,
+    Secret,
+    SettingsModel,
+    SourceSettings,
+)
 from twind.flow.cloud_events import CONTENT_TYPE
 from twind.flow.delivery import Carrier, Delivery
 from twind.flow.outbox import Outgoing
@@ -27,8 +35,16 @@ from twind.model.notices import Notice, NoticeKind
 from twind.model.refusals import Refusal
 from twind.model.routes import TopicPattern, overlapping
 from twind.model.time import NO_STAMP, NS_PER_MS, NS_PER_S
-from twind.sources.protocol import AcknowledgingSource, LossySource, SourceAdapter, SourceHealth
+from twind.sources.protocol import (
+    AcknowledgingSource,
+    LossySource,
+    ResumableSource,
+    SourceAdapter,
+    SourceHealth,
+    StreamKeeper,
+)
 from twind.telemetry import events
+from twind.telemetry.figures import PartitionFigures
 
 if TYPE_CHECKING:
     from twind.telemetry import Telemetry
@@ -56,19 +72,23 @@ __all__ = [
     "Outgoing",
     "PackedJoints",
     "PackedPoses",
+    "PartitionFigures",
     "PermanentError",
     "PoseSample",
     "RawMessage",
     "Refusal",
     "RefusedInput",
+    "ResumableSource",
     "RetrySettings",
     "RetryableError",
+    "RouteSettings",
     "Secret",
     "SettingsModel",
     "SinkContext",
     "SourceAdapter",
     "SourceHealth",
     "SourceSettings",
+    "StreamKeeper",
     "Telemetry",
     "TopicPattern",
     "TwindError",
