@@ -24,7 +24,7 @@ demo: $(STAMP)  ## Show robots moving in a live stage, on embedded defaults: no 
 	@$(BIN)/twind demo $(ARGS)
 
 test: $(VENV)/.installed-dev  ## Run the tests; what needs a program that cannot be had is skipped with a plain sentence
-	@.ci/system-packages mosquitto
+	@.ci/system-packages mosquitto chromium
 	@PYTHON=$(BIN)/python .ci/usd-core 25.11 .venv-usd-25.11 || true
 	@PYTHON=$(BIN)/python .ci/iot-device .venv-iot-device || true
 	@$(BIN)/python -m pytest $(ARGS)

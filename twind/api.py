@@ -44,7 +44,7 @@ from twind.sources.protocol import (
     StreamKeeper,
 )
 from twind.telemetry import events
-from twind.telemetry.partitions import PartitionFigures
+from twind.telemetry.figures import PartitionFigures
 
 if TYPE_CHECKING:
     from twind.telemetry import Telemetry

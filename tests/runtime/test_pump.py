@@ -6,11 +6,9 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from twind.flow.queues import Intake
-from twind.model.estimates import Verdict
 from twind.model.messages import RawMessage
 from twind.runtime.pipeline import BatchReport
 from twind.runtime.pump import Pump
@@ -70,7 +68,7 @@ class Feed:
 
     def process(self, messages: list[RawMessage]) -> BatchReport:
         self.processed += [message.payload for message in messages]
-        return BatchReport(len(messages), {}, np.zeros(len(Verdict), np.int64), np.empty(0, np.int64))
+        return BatchReport(len(messages), {})
 
 
 class Recorder:

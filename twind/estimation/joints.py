@@ -298,6 +298,11 @@ class JointBank:
         return self._arrivals["frozen"]
 
     @property
+    def modulus(self) -> NDArray[np.float64]:
+        """(n_joints,) what one turn measures where positions wrap [rad]; 0 where they do not. A view: copy what you keep."""
+        return self._rows["modulus"]
+
+    @property
     def still(self) -> NDArray[np.int64]:
         """(n_joints,) 1 where the joint stands still."""
         return (self._tracks["still"] > 0).astype(np.int64)

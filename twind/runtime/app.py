@@ -36,12 +36,14 @@ from twind.runtime.restart.recovery import Recovery
 from twind.runtime.restart.saver import FOLDER, Saver
 from twind.runtime.restart.streams import Streams
 from twind.runtime.retries import Retries
+from twind.runtime.scene import SceneCopy
 from twind.runtime.shutdown import Shutdown, Step
 from twind.runtime.sinks import open_sinks
 from twind.runtime.snapshots import SnapshotWriter
 from twind.runtime.stage_view import StageView
 from twind.runtime.status import status_document
 from twind.runtime.supervisor import RestartPolicy, Supervisor
+from twind.runtime.traces import Traces
 from twind.runtime.viewers import viewer_hub
 from twind.sources.protocol import ResumableSource
 from twind.stage.bootstrap import bootstrap_of
@@ -105,6 +107,8 @@ class Twinned:
     """What an earlier life left."""
     log: LogSink | None
     """The recording that a restart reads on in."""
+    scene: SceneCopy
+    traces: Traces
 
 
 class Daemon:
@@ -142,6 +146,8 @@ class Daemon:
             streams=self._streams,
             metrics=telemetry.render_metrics,
             stage=lambda: None if self.twinned is None else self.twinned.files,
+            scene=lambda: self.twinned.scene.get() if self.twinned is not None and self._started else None,
+            trace=self._trace,
             live=lambda: self.twinned.viewers if self.twinned is not None and self._started else None,
         )
         self.http = HttpServer(self.settings.http, views, count=telemetry.metrics.count_request)
@@ -252,7 +258,16 @@ class Daemon:
         files = StageView(bootstrap, copies, settings.instance, self._seq)
         viewers = viewer_hub(settings, stage, files, telemetry=self.telemetry)
         publisher.on_failing = viewers.set_stale
-        return Twinned(topology, stage, estimators, publisher, snapshots, files, viewers, bindings, recovered, log)
+        traces = Traces(topology, estimators, now_s=time.monotonic)
+        publisher.on_shown = traces.show
+
+        async def live_layer() -> bytes:
+            return (await copies.newest()).data
+
+        scene = SceneCopy(settings.stage.root, live_layer)
+        return Twinned(
+            topology, stage, estimators, publisher, snapshots, files, viewers, bindings, recovered, log, scene, traces
+        )
 
     def _open_sinks(self, stage: LiveStage) -> None:
         """Make the sinks before the sources, so that they miss nothing, and before the state is restored from a recording."""
@@ -283,7 +298,12 @@ class Daemon:
                 telemetry=self.telemetry,
                 repeat_s=self.settings.log.repeat_s,
             )
-            twinned.publisher.on_shown = announcer.note_update
+
+            def note_shown(update: Update) -> None:
+                twinned.traces.show(update)
+                announcer.note_update(update)
+
+            twinned.publisher.on_shown = note_shown
             if twinned.publisher.current is not None:
                 announcer.note_update(twinned.publisher.current)
             self.telemetry.listener = announcer.note_event
@@ -428,6 +448,9 @@ class Daemon:
             return None
         return entity_document(self.twinned.topology, update, time.time_ns(), entity_id, events=self._journal.of(entity_id))
 
+    def _trace(self, entity_id: str, joint: str, after: int) -> Mapping[str, object] | None:
+        return None if self.twinned is None else self.twinned.traces.document(entity_id, joint, after)
+
     def _streams(self, begin: int) -> Mapping[str, object]:
         return {} if self.twinned is None else stream_list(self.twinned.estimators, begin)
 
@@ -457,6 +480,8 @@ class Daemon:
         return code
 
     async def _finish_pumps(self) -> None:
+        if not self._started:  # asked to stop before the first of them ran
+            return
         for name, inlet in self.inlets.items():
             self._supervisor.release(f"source {name}")
             self._supervisor.release(f"pump {name}")
@@ -479,7 +504,8 @@ class Daemon:
     async def _close_sources(self) -> None:
         for name, inlet in self.inlets.items():
             await inlet.source.aclose()
-            await self._supervisor.finish(f"source {name}")
+            if self._started:
+                await self._supervisor.finish(f"source {name}")
 
     async def _close_recorders(self) -> None:
         for recorder in self.recorders:
@@ -505,6 +531,7 @@ class Daemon:
 
     async def _close_viewers(self) -> None:
         if self.twinned is not None:
+            await self.twinned.scene.aclose()
             await self.twinned.viewers.aclose(f"{self.settings.instance} stops: {self.shutdown.reason}")
 
     async def _close_stage(self) -> None:

@@ -70,6 +70,8 @@ def _joints(robot: Robot, first: int, update: Update) -> Document:
             **_effort(update, row),
             "position_std": float(update.joint_std[row]),
             "unit": joint.kind.unit,
+            "lower": joint.lower,
+            "upper": joint.upper,
             "status": _word(update.joint_status[row]),
             **({"limited": True} if update.limited[row] else {}),
         }
@@ -153,3 +155,5 @@ class StatusDocument:
     stage: StageStatus
     sources: tuple[SourceStatus, ...]
     components: tuple[ComponentDocument, ...]
+    now_ns: int = 0
+    """Daemon wall clock when this was made [ns]: who asks can tell how far the own clock is off."""

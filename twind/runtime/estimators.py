@@ -20,7 +20,7 @@ from twind.model.time import NO_STAMP, ms_to_ns, s_to_ns
 from twind.model.topology import JointKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -154,6 +154,8 @@ class Estimators:
         )
         self.uses_velocity = False
         """Whether any joint listens to reported velocities; when none does, they are not even collected."""
+        self.on_joints: Callable[[JointArrays, Ints, Bytes], None] | None = None
+        """Told of each batch of joint messages: stamps in the daemon's clock [ns], and the verdicts. None: nobody looks."""
         self.efforts: EffortBank | None = None
         """Efforts of joints, where any joint listens to them."""
         self._coast_ns = ms_to_ns(settings.coast_ms)
@@ -311,6 +313,8 @@ class Estimators:
         resets = self.tally.add(batch.stream, verdicts, nis, offset=batch.offset)
         if self.uses_velocity and len(batch.velocity):
             self._count_velocities(batch, mapped, verdicts)
+        if self.on_joints is not None:
+            self.on_joints(batch, mapped, verdicts)
         if self.efforts is not None and len(batch.effort):
             self._ingest_efforts(self.efforts, batch, mapped, verdicts)
         samples = Samples(None, batch.stream, batch.receive_ns, batch.offset)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from prometheus_client import Counter
 
     from twind.telemetry.catalogue import Catalogue
-    from twind.telemetry.partitions import PartitionFigures
+    from twind.telemetry.figures import PartitionFigures
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SHORT = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)

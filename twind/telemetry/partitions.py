@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -14,23 +13,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from twind.telemetry.catalogue import Catalogue
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionFigures:
-    """How far one partition is, that is read here."""
-
-    partition: str
-    lag_events: int
-    """Events that wait in the hub, when it was last asked."""
-    lag_s: float
-    """How long ago the hub got what was read last, while more waits there [s]."""
-    position: int
-    """Number of the newest event that was read; -1 before the first."""
-    events: int
-    """Events read since it was assigned."""
-    repeated: int
-    """Events among them that had been read before, and were passed over."""
+    from twind.telemetry.figures import PartitionFigures
 
 
 _GAUGES: tuple[tuple[str, str, Callable[[PartitionFigures], float]], ...] = (
