@@ -57,6 +57,8 @@ class Publisher:
         self._n_waiting = 0
         self.current: Update | None = None
         """What stands in the stage: of each entity the state that was last written there."""
+        self.ticks = 0
+        """How often the state was looked at, whether there was something to write or not."""
         self.written_values = 0
         """Attribute values written so far."""
         self.last_ok_monotonic_s = time.monotonic()
@@ -100,6 +102,7 @@ class Publisher:
         """Make one update from the present estimates and write it."""
         for event in self._watch.new_events():
             self._telemetry.emit(event)
+        self.ticks += 1
         now_ns = time.time_ns()
         prediction = self._estimators.predict(now_ns, self._predict_after_ns)
         waiting, self._waiting, self._n_waiting = self._waiting, [], 0

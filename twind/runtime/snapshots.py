@@ -54,7 +54,13 @@ class SnapshotWriter:
             None
             if beneath is None
             else StreamLayers(
-                stage, thread, beneath=beneath, composed=settings.composed, hand_overs=hand_overs, disk=self._disk
+                stage,
+                thread,
+                beneath=beneath,
+                composed=settings.composed,
+                hand_overs=hand_overs,
+                ticks=lambda: publisher.ticks,
+                disk=self._disk,
             )
         )
         """Where entities go from daemon to daemon, it is their streams' layers that others compose, not this daemon's."""
@@ -113,8 +119,8 @@ class SnapshotWriter:
             else:
                 copy = await self._copies.newest()
                 await asyncio.get_running_loop().run_in_executor(self._disk, self._snapshot.replace, copy.data)
-                if self._layers is not None:
-                    await self._layers.write()
+            if self._layers is not None and (self._layers.owed or seq != self._written_seq):
+                await self._layers.write()
         except FencedError as error:
             self._fenced = True
             holder = self._stage.holder

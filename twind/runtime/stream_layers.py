@@ -15,7 +15,7 @@ from twind.stage.part import LivePart
 from twind.stage.snapshot import LIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from twind.stage.thread import StageThread
 
 
+_TICKS = 2
+"""One that was under way when a state was taken over may show what was before it; the next one has begun after it, and ended
+when another one begins."""
+
+
 class StreamLayers:
     """Writes them all, when told to.
 
@@ -33,6 +38,7 @@ class StreamLayers:
         beneath: What lies beneath them.
         composed: File that shows the layers of all daemons as one stage; None for none.
         hand_overs: Whose streams they are; may be filled later.
+        ticks: Returns how often the live stage was brought up to the estimates, or that was begun.
         disk: Where files are written.
     """
 
@@ -44,6 +50,7 @@ class StreamLayers:
         beneath: Beneath,
         composed: Path | None,
         hand_overs: Mapping[str, HandOver],
+        ticks: Callable[[], int],
         disk: Executor,
     ) -> None:
         self._stage = stage
@@ -51,8 +58,13 @@ class StreamLayers:
         self._beneath = beneath
         self._composed = composed
         self._hand_overs = hand_overs
+        self._ticks = ticks
         self._disk = disk
+        self._since: dict[tuple[str, str], tuple[Claim, int]] = {}
+        """At which tick each claim was first seen."""
         self._parts: dict[tuple[str, str], tuple[Claim, frozenset[str], LivePart]] = {}
+        self.owed = False
+        """Whether something was put off until the live stage shows it."""
         self._written: dict[tuple[str, str], bytes] = {}
 
     async def open(self) -> None:
@@ -70,14 +82,24 @@ class StreamLayers:
         Raises:
             StageError: One cannot be written.
         """
+        self.owed = False
         for hand_over in self._hand_overs.values():
             about = hand_over.about()
             for stream, (claim, entities) in about.items():
-                if entities:
+                if entities and self._is_shown((hand_over.source, stream), claim):
                     await self._write_one(hand_over, stream, claim, entities)
             for key in [key for key in self._parts if key[0] == hand_over.source and key[1] not in about]:
                 del self._parts[key]
                 self._written.pop(key, None)
+
+    def _is_shown(self, key: tuple[str, str], claim: Claim) -> bool:
+        """Return whether the live stage shows what came with a claim: what it had before is older than what others see."""
+        known = self._since.get(key)
+        if known is None or known[0] != claim:
+            self._since[key] = known = claim, self._ticks()
+        shown = self._ticks() > known[1] + _TICKS
+        self.owed |= not shown
+        return shown
 
     async def _write_one(self, hand_over: HandOver, stream: str, claim: Claim, entities: frozenset[str]) -> None:
         key = hand_over.source, stream

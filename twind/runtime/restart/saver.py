@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from twind import __version__
@@ -42,11 +43,11 @@ class Saver:
         generation: The number of this start: once there is a newer one in the folder, nothing more is written.
         estimators: What is written.
         pumps: Source and pump by the name of the source; may be filled later.
-        hand_overs: By the name of the source, where its streams go from daemon to daemon; may be filled later.
         log: The recording that a restart reads on in.
         gate: Held by whoever changes the state.
         interval_s: Time between two snapshots [s].
         telemetry: Is told of failures.
+        hand_overs: By the name of the source, where its streams go from daemon to daemon; may be filled later.
     """
 
     def __init__(
@@ -57,11 +58,11 @@ class Saver:
         generation: int,
         estimators: Estimators,
         pumps: Mapping[str, tuple[LossySource, Pump]],
-        hand_overs: Mapping[str, HandOver],
         log: LogSink | None,
         gate: asyncio.Lock,
         interval_s: float,
         telemetry: Telemetry,
+        hand_overs: Mapping[str, HandOver] = MappingProxyType({}),
     ) -> None:
         self.written_s: float | None = None
         """`time.monotonic()` when the state was last written."""
