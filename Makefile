@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test bench lint format docs schema kit-extension clean
+.PHONY: demo test bench chaos lint format docs schema kit-extension clean
 .DEFAULT_GOAL := demo
 
 $(STAMP): pyproject.toml
@@ -24,13 +24,18 @@ demo: $(STAMP)  ## Show robots moving in a live stage, on embedded defaults: no 
 	@$(BIN)/twind demo $(ARGS)
 
 test: $(VENV)/.installed-dev  ## Run the tests; what needs a program that cannot be had is skipped with a plain sentence
-	@.ci/system-packages mosquitto
+	@.ci/system-packages mosquitto chromium
 	@PYTHON=$(BIN)/python .ci/usd-core 25.11 .venv-usd-25.11 || true
+	@PYTHON=$(BIN)/python .ci/iot-device .venv-iot-device || true
 	@$(BIN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/.installed-dev  ## Print the benchmark table and write it to benchmarks/results/latest.json
 	@.ci/system-packages mosquitto
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+chaos: $(VENV)/.installed-dev  ## Kill a daemon fifty times under load, with other faults between, and judge what is left
+	@.ci/system-packages mosquitto
+	@$(BIN)/python -m tests.chaos.run $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## Check format, lint, types and layers
 	@$(BIN)/ruff format --check .
@@ -55,4 +60,4 @@ kit-extension:  ## Pack the Omniverse extension as Kit's extension manager takes
 	@$(PYTHON) adapters/omni.twind.live/package.py dist
 
 clean:  ## Remove everything that was built or installed here
-	rm -rf $(VENV) .venv-usd-25.11 build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-usd-25.11 .venv-iot-device build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -7,7 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from twind.config.address import is_loopback, parse_address
-from twind.config.base import DeliverySettings, NoticeSettings, RetrySettings, Secret, SettingsModel, SourceSettings
+from twind.config.base import (
+    DeliverySettings,
+    NoticeSettings,
+    RetrySettings,
+    RouteSettings,
+    Secret,
+    SettingsModel,
+    SourceSettings,
+)
 from twind.model.errors import MissingExtraError, PermanentError, RefusedInput, RetryableError, TwindError
 from twind.model.messages import (
     NO_SEQUENCE,
@@ -33,8 +41,16 @@ if TYPE_CHECKING:
     from twind.flow.retry import Backoff
     from twind.flow.sinks import SinkContext
     from twind.model.notices import Notice, NoticeKind
-    from twind.sources.protocol import AcknowledgingSource, LossySource, SourceAdapter, SourceHealth
+    from twind.sources.protocol import (
+        AcknowledgingSource,
+        LossySource,
+        ResumableSource,
+        SourceAdapter,
+        SourceHealth,
+        StreamKeeper,
+    )
     from twind.telemetry import Telemetry, events
+    from twind.telemetry.figures import PartitionFigures
 
 _WHEN_ASKED_FOR = {
     "CONTENT_TYPE": "twind.flow.cloud_events",
@@ -49,8 +65,11 @@ _WHEN_ASKED_FOR = {
     "NoticeKind": "twind.model.notices",
     "AcknowledgingSource": "twind.sources.protocol",
     "LossySource": "twind.sources.protocol",
+    "ResumableSource": "twind.sources.protocol",
+    "StreamKeeper": "twind.sources.protocol",
     "SourceAdapter": "twind.sources.protocol",
     "SourceHealth": "twind.sources.protocol",
+    "PartitionFigures": "twind.telemetry.figures",
     "Telemetry": "twind.telemetry",
     "events": "twind.telemetry",
 }
@@ -79,19 +98,23 @@ __all__ = [
     "Outgoing",
     "PackedJoints",
     "PackedPoses",
+    "PartitionFigures",
     "PermanentError",
     "PoseSample",
     "RawMessage",
     "Refusal",
     "RefusedInput",
+    "ResumableSource",
     "RetrySettings",
     "RetryableError",
+    "RouteSettings",
     "Secret",
     "SettingsModel",
     "SinkContext",
     "SourceAdapter",
     "SourceHealth",
     "SourceSettings",
+    "StreamKeeper",
     "Telemetry",
     "TopicPattern",
     "TwindError",

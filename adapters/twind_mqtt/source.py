@@ -243,7 +243,16 @@ class AcknowledgingMqttSource(LossyMqttSource):
         def on_message(_client: Client, _userdata: Any, message: MQTTMessage) -> None:
             if message.qos:
                 arrived((epoch, message.mid))
-                put(RawMessage(_topic_of(message), bytes(message.payload), now_ns(), token()))
+                put(
+                    RawMessage(
+                        _topic_of(message),
+                        bytes(message.payload),
+                        now_ns(),
+                        token(),
+                        number=message.mid,
+                        repeated=bool(message.dup),
+                    )
+                )
             else:
                 put(RawMessage(_topic_of(message), bytes(message.payload), now_ns()))
 

@@ -97,7 +97,7 @@ def test_the_installed_codecs_are_those_of_twind() -> None:
     registry = Registry.installed()
     kinds = {
         "joint_state": "joints", "pose": "pose", "twist": "twist", "odometry": "odometry", "imu": "imu", "packed": "packed",
-        "clock": "clock",
+        "clock": "clock", "event": "event",
     }  # fmt: skip
     assert {name: registry.codecs.load(name).kind for name in registry.codecs.names} == kinds
     assert {name: registry.codecs.load(name)().name for name in registry.codecs.names} == {name: name for name in kinds}

@@ -47,7 +47,7 @@ def settings(stage: Path | str, broker: str | None, **more: Any) -> dict[str, An
         "instance": "cell-7",
         "stage": {"root": str(stage), "snapshot": {"path": "live", "rate_hz": 10}} | more.pop("stage_settings", {}),
         "http": {"listen": "127.0.0.1:0"},
-        "sources": {} if broker is None else {"floor": source | more.pop("source", {})},
+        "sources": more.pop("sources", {}) if broker is None else {"floor": source | more.pop("source", {})},
         "log": {"format": "json"},
         **more,
     }

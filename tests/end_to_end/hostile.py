@@ -125,7 +125,7 @@ class Attack:
             (pose(now_ns, (WRONG,) * 3, (0, 0, 0, 0)), "bad_quaternion", ""),
             (pose(now_ns, (WRONG, 0, float("nan")), (1, 0, 0, 0)), "not_finite", ""),
             (pose(now_ns, (WRONG, 0, 1e308), (1, 0, 0, 0)), "", "not_finite"),
-            (joint_state(now_ns, self._names, [WRONG] * len(self._names)), "missing_field", ""),
+            (joint_state(now_ns, self._names, [WRONG] * len(self._names)), "wrong_type", ""),
         ]
         payload, refusal, verdict = self._one(bad)
         return Hostile(self._pose, payload, refusal, verdict, samples=int(bool(verdict)))

@@ -80,7 +80,9 @@ class Player(threading.Thread):
         self.sent: list[bytes] = []
         """Every payload that was published."""
         self.failure: BaseException | None = None
-        self._url, self._entity, self._in_flight = url, entity, in_flight
+        self.entity = entity
+        """Id of the robot."""
+        self._url, self._in_flight = url, in_flight
         self._halt = threading.Event()
 
     def __enter__(self) -> Self:
@@ -101,7 +103,7 @@ class Player(threading.Thread):
 
     def _play(self, publish: Callable[..., None]) -> None:
         self.start_ns = time.time_ns()
-        topic, track = f"cell/{self._entity}/joint_state", self.track
+        topic, track = f"cell/{self.entity}/joint_state", self.track
         for t_s, position in zip(track.t_s, track.position, strict=True):
             stamp_ns = self.start_ns + round(t_s * NS_PER_S)
             self._halt.wait(max(0.0, (stamp_ns - time.time_ns()) / NS_PER_S))

@@ -96,6 +96,21 @@ def test_a_reliable_stream_comes_out_whole_and_in_order_whatever_flows_beside_it
     assert [m.receive_ns for m in out] == sorted(m.receive_ns for m in out)
 
 
+def test_messages_put_together_are_kept_in_order_and_count_as_if_put_one_by_one() -> None:
+    async def main() -> None:
+        intake = Intake(max_messages=MAX_MESSAGES, max_bytes=MAX_BYTES)
+        many = [message(number, token=1) for number in range(1, MAX_MESSAGES + 3)]
+        intake.put(message(0))
+        intake.put_kept(many)
+        assert intake.full
+        assert (intake.put_messages, intake.dropped_messages) == (len(many) + 1, 1)
+        assert await intake.take(100) == many
+        assert not intake.full
+        assert intake.bytes_waiting == 0
+
+    run(main())
+
+
 def test_take_waits_for_the_first_message() -> None:
     async def main() -> None:
         intake = Intake(max_messages=4, max_bytes=100)

@@ -137,7 +137,10 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(name, self.certificate.subject, key.public_key())
         if host is not None:
-            alternatives: list[x509.GeneralName] = [x509.DNSName(host)]
+            try:
+                alternatives: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address(host))]
+            except ValueError:
+                alternatives = [x509.DNSName(host)]
             if host == "localhost":
                 alternatives.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
             builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)

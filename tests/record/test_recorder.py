@@ -219,33 +219,43 @@ def test_a_full_queue_loses_new_batches_and_counts_them(bench: Bench, messages: 
         recorder = bench.recorder(max_pending_messages=100)
         for first in range(0, 200, 40):
             recorder.offer("floor", messages(40, first=first))
-        assert not await recorder.offer_durably("floor", messages(40))
+        durable = recorder.offer_durably("floor", messages(40, first=1000))
         await recorder.aclose()
+        assert await durable  # whoever waits for it bounds how much there is
         return recorder
 
     recorder = run(main())
-    assert bench.read() == _flat(messages(80))
-    assert (recorder.recorded, recorder.lost) == (80, 160)
-    assert bench.counted("queue_full") == 160
+    assert bench.read() == _flat([*messages(80), *messages(40, first=1000)])
+    assert (recorder.recorded, recorder.lost) == (120, 120)
+    assert bench.counted("queue_full") == 120
 
 
-def test_a_full_disk_loses_what_does_not_fit_counts_it_and_recording_goes_on_afterwards(
-    bench: Bench, messages: Make, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    room, really = [20_000], os.write
+class Disk:
+    """Takes so many bytes, and no more until there is room again."""
 
-    def write(descriptor: int, data: Any) -> int:
-        if not room[0]:
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self._really = os.write
+
+    def write(self, descriptor: int, data: Any) -> int:
+        if not self.room:
             raise OSError(errno.ENOSPC, "No space left on device")
-        written = really(descriptor, data[: room[0]])
-        room[0] -= written
+        written = self._really(descriptor, data[: self.room])
+        self.room -= written
         return written
 
+
+def test_a_full_disk_loses_what_nobody_waits_for_counts_it_and_recording_goes_on_afterwards(
+    bench: Bench, messages: Make, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def main() -> Recorder:
-        async with _running(bench.recorder(compression="none", chunk_bytes=4096)) as recorder:
+        async with _running(bench.recorder(compression="none", chunk_bytes=4096, flush_s=0.01)) as recorder:
             with monkeypatch.context() as patch:
-                patch.setattr("twind.record.segment.os.write", write)
-                assert not await recorder.offer_durably("floor", messages(100, size=500))
+                patch.setattr("twind.record.segment.os.write", Disk(20_000).write)
+                recorder.offer("floor", messages(100, size=500))
+                async with asyncio.timeout(30):
+                    while not recorder.lost:  # noqa: ASYNC110  (another thread writes; there is nothing to wait on)
+                        await asyncio.sleep(0.01)
             assert await recorder.offer_durably("floor", messages(10, first=1000))
         return recorder
 
@@ -255,6 +265,64 @@ def test_a_full_disk_loses_what_does_not_fit_counts_it_and_recording_goes_on_aft
     assert kept == _flat([*messages(len(kept) - 10, size=500), *messages(10, first=1000)])
     assert (recorder.recorded, recorder.lost) == (len(kept), 110 - len(kept))
     assert bench.counted("write_failed") == recorder.lost
+
+
+@pytest.mark.parametrize("room", [0, 100, 20_000, -1])
+def test_a_full_disk_holds_what_somebody_waits_for_and_records_each_message_once_when_there_is_room(
+    bench: Bench, messages: Make, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    def no_sync(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    async def main() -> Recorder:
+        async with _running(bench.recorder(compression="none", chunk_bytes=4096, sync=True)) as recorder:
+            with monkeypatch.context() as patch:
+                if room >= 0:
+                    patch.setattr("twind.record.segment.os.write", Disk(room).write)
+                else:
+                    patch.setattr("twind.record.segment.os.fdatasync", no_sync)
+                durable = [recorder.offer_durably("floor", messages(50, first=first, size=500)) for first in (0, 50, 100)]
+                marked = recorder.mark()
+                async with asyncio.timeout(30):
+                    while recorder.held_since_s is None:  # noqa: ASYNC110  (another thread writes)
+                        await asyncio.sleep(0.01)
+                await asyncio.sleep(0.1)
+                assert not durable[-1].done()
+                assert not marked.done()
+                assert recorder.trouble
+                assert recorder.held
+            last = recorder.offer_durably("floor", messages(10, first=1000))
+            assert all(await asyncio.gather(*durable, last))
+            mark = await marked
+            after = []
+            for path, skip in recorder.files_since(mark):
+                with Recording(path) as recording:
+                    after += [one for block in recording.blocks for one in recording.messages(block)][skip:]
+            assert _flat(after) == _flat(messages(10, first=1000))
+        return recorder
+
+    recorder = run(main())
+    assert bench.read() == _flat([*messages(150, size=500), *messages(10, first=1000)])
+    assert (recorder.recorded, recorder.lost, recorder.held) == (160, 0, 0)
+    failures = bench.telemetry.registry.get_sample_value("twind_recording_write_failures_total", {"sink": "recording"})
+    assert failures
+    assert failures >= 1
+
+
+def test_what_is_held_when_the_recorder_is_closed_is_not_said_to_be_durable(
+    bench: Bench, messages: Make, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> Recorder:
+        recorder = bench.recorder()
+        monkeypatch.setattr("twind.record.segment.os.write", Disk(0).write)
+        durable, marked = recorder.offer_durably("floor", messages(3)), recorder.mark()
+        await recorder.aclose()
+        assert not await durable
+        assert marked.cancelled()
+        return recorder
+
+    recorder = run(main())
+    assert (recorder.recorded, recorder.lost) == (0, 0)
 
 
 def test_a_folder_that_cannot_be_made_loses_messages_and_nothing_else(

@@ -15,10 +15,12 @@ from pydantic import SecretStr
 
 from twind.config.settings import HealthSettings, HttpSettings
 from twind.model.errors import PermanentError, RetryableError
+from twind.model.stage_file import StageFile
 from twind.runtime.documents import StageStatus, StatusDocument
 from twind.runtime.health import Facts, Health, judge
 from twind.runtime.http import HttpServer, Views
 from twind.runtime.http.access import Access
+from twind.runtime.http.views import NotNowError
 from twind.telemetry import Telemetry
 from twind.testing.loops import run
 
@@ -35,6 +37,7 @@ class Daemon:
 
     def __init__(self, health: Health = WELL) -> None:
         self.health = health
+        self.scene: StageFile | None = None
         self.telemetry = Telemetry(stream=io.StringIO())
 
     def views(self) -> Views:
@@ -45,7 +48,21 @@ class Daemon:
             entity=ENTITIES.get,
             streams=lambda begin: {"streams": [], "total": begin, "next": None},
             metrics=self.telemetry.render_metrics,
+            trace=self.trace,
+            scene=self.make_scene,
         )
+
+    def trace(self, _entity: str, joint: str, after: int) -> dict[str, object] | None:
+        if joint == "many":
+            msg = "16 joints are being looked at"
+            raise NotNowError(msg)
+        return {"joint": joint, "next": after + 1} if joint == "elbow" else None
+
+    async def make_scene(self) -> StageFile:
+        if self.scene is None:
+            msg = "it cannot be made"
+            raise NotNowError(msg)
+        return self.scene
 
     def requests(self, route: str, code: int) -> float | None:
         return self.telemetry.registry.get_sample_value("twind_http_requests_total", {"route": route, "code": str(code)})
@@ -135,6 +152,37 @@ def test_streams_are_listed_from_any_of_them_on() -> None:
     serve(scenario)
 
 
+def test_a_trace_is_asked_for_by_entity_and_joint() -> None:
+    async def scenario(_: HttpServer, client: ClientSession) -> None:
+        asked = {"entity": "arm_left", "joint": "elbow", "after": "7"}
+        async with client.get("/api/v1/trace", params=asked) as response:
+            assert await response.json() == {"joint": "elbow", "next": 8}
+        async with client.get("/api/v1/trace", params=asked | {"joint": "none"}) as response:
+            assert response.status == 404
+        async with client.get("/api/v1/trace", params=asked | {"joint": "many"}) as response:
+            assert (response.status, response.headers["Retry-After"]) == (503, "10")
+        for after in ("-1", "x", "9" * 40):
+            async with client.get("/api/v1/trace", params=asked | {"after": after}) as response:
+                assert response.status == 400
+
+    serve(scenario)
+
+
+def test_the_scene_is_sent_once_and_then_only_when_it_is_another_one() -> None:
+    daemon = Daemon()
+
+    async def scenario(_: HttpServer, client: ClientSession) -> None:
+        async with client.get("/api/v1/scene.glb") as response:
+            assert response.status == 503
+        daemon.scene = StageFile(None, b"glTF", "abc")
+        async with client.get("/api/v1/scene.glb") as response:
+            assert (response.content_type, await response.read()) == ("model/gltf-binary", b"glTF")
+        async with client.get("/api/v1/scene.glb", headers={"If-None-Match": '"abc"'}) as response:
+            assert response.status == 304
+
+    serve(scenario, daemon=daemon)
+
+
 def test_metrics_are_what_prometheus_reads() -> None:
     async def scenario(_: HttpServer, client: ClientSession) -> None:
         async with client.get("/metrics") as response:
@@ -184,23 +232,47 @@ def test_every_answer_carries_security_headers_and_does_not_tell_what_serves_it(
     serve(scenario)
 
 
-def test_the_page_needs_nothing_from_elsewhere() -> None:
+def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing_inline() -> None:
     async def scenario(_: HttpServer, client: ClientSession) -> None:
         async with client.get("/") as response:
             html, policy = await response.text(), response.headers["Content-Security-Policy"]
-        assert not re.findall(r"https?://|@import|<link[^>]+stylesheet|src=", html)
+            assert response.content_type == "text/html"
+        assert not re.findall(r"https?://|@import|<style|style=|<script(?![^>]* src=)| on[a-z]+=", html)
         assert "unsafe" not in policy
-        assert policy.count("sha256-") == html.count("<script>") + html.count("<style>") == 2
+        assert "sha256" not in policy
+        for path in re.findall(r'(?:href|src)="(page/[^"]+)"', html):
+            async with client.get(f"/{path}") as response:
+                assert response.status == 200, path
+                assert not re.findall(rb"https?://(?!www.w3.org)", await response.read()) or "vendor" in path, path
 
     serve(scenario)
 
 
-def test_a_token_is_needed_for_everything_but_the_probes() -> None:
+def test_parts_of_the_page_may_be_kept_and_are_asked_about() -> None:
     async def scenario(_: HttpServer, client: ClientSession) -> None:
-        for probe in ("/livez", "/readyz", "/startupz"):
+        async with client.get("/page/js/main.js", headers={"Accept-Encoding": "identity"}) as response:
+            assert response.content_type == "text/javascript"
+            assert response.headers["Cache-Control"] == "no-cache"
+            assert response.headers["Vary"] == "Accept-Encoding"
+            tag, plain = response.headers["ETag"], await response.read()
+        async with client.get("/page/js/main.js", headers={"Accept-Encoding": "gzip"}) as response:
+            assert response.headers["Content-Encoding"] == "gzip"
+            assert await response.read() == plain
+        async with client.get("/page/js/main.js", headers={"If-None-Match": tag}) as response:
+            assert (response.status, await response.read()) == (304, b"")
+        for path in ("nothing.js", "../__init__.py", "%2e%2e/__init__.py", "js", "js/"):
+            async with client.get(f"/page/{path}") as response:
+                assert response.status == 404, path
+
+    serve(scenario)
+
+
+def test_a_token_is_needed_for_everything_but_the_probes_and_the_page_which_asks_for_it() -> None:
+    async def scenario(_: HttpServer, client: ClientSession) -> None:
+        for probe in ("/livez", "/readyz", "/startupz", "/", "/page/js/main.js"):
             async with client.get(probe) as response:
                 assert response.status == 200
-        for path in ("/", "/metrics", "/api/v1/status", "/api/v1/entities", "/nothing"):
+        for path in ("/metrics", "/api/v1/status", "/api/v1/entities", "/api/v1/scene.glb", "/api/v1/trace", "/nothing"):
             for header in (
                 {},
                 {"Authorization": "Bearer wrong"},

@@ -63,7 +63,7 @@ def demo(
 
 def _where(where: Whereabouts) -> str:
     return f"""
-  look at   {where.page}/   the page: entities, rates, health
+  look at   {where.page}/   the page: the cell in 3D, live
             {where.page}/api/v1/entities/arm_a   one robot's joints and links, live
             {where.page}/metrics   Prometheus
   open      {where.stage}   the live stage, in usdview or any USD tool

@@ -13,11 +13,12 @@ COMMANDS = {
     "demo": ("twind.cli.demo:demo", "Show synthetic robots over real MQTT in a live stage."),
     "check": ("twind.cli.check:check", "Report everything that is wrong with a configuration."),
     "stage": ("twind.cli.stage:stage", "Print the robots and objects that a USD stage declares."),
-    "bind": ("twind.cli.bind:bind", "Make a USD asset a twin: ids, settings and topics in a layer over it."),
+    "bind": ("twind.cli.bind:bind", "Make a USD asset a twin, in a layer over it."),
     "record": ("twind.cli.record:record", "Record what the sources receive, without a stage."),
     "replay": ("twind.cli.replay:replay", "Predict from recordings, offline and repeatably."),
     "tune": ("twind.cli.tune:tune", "Find noise settings from a recording."),
     "view": ("twind.cli.view:view", "Follow a running daemon over its live stream."),
+    "dead-letters": ("twind.cli.dead_letters:dead_letters", "List refused messages, or have them tried again."),
     "emulate": ("twind.cli.emulate:emulate", "Run a stand-in of a cloud service on this machine."),
     "config": ("twind.cli.config:config", "Print the settings in effect, their schema or their reference."),
 }

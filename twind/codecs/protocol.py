@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from twind.model.messages import (
         ClockSample,
+        EventSample,
         ImuSample,
         JointSample,
         OdometrySample,
@@ -122,4 +123,19 @@ class ClockCodec(Protocol):
         """
 
 
-Codec = JointCodec | PoseCodec | TwistCodec | OdometryCodec | ImuCodec | PackedCodec | ClockCodec
+class EventCodec(Protocol):
+    """Turns one payload into what happened to an entity."""
+
+    name: str
+    """The word used in the configuration."""
+    kind: Literal["event"]
+
+    def decode(self, payload: bytes, /) -> EventSample:
+        """Decode one payload.
+
+        Raises:
+            RefusedInput: The payload cannot be used; nothing else is ever raised, whatever the bytes.
+        """
+
+
+Codec = JointCodec | PoseCodec | TwistCodec | OdometryCodec | ImuCodec | PackedCodec | ClockCodec | EventCodec

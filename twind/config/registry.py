@@ -133,7 +133,7 @@ def _sink_fault(adapter: object) -> str | None:
     return _settings_fault(adapter, SettingsModel)
 
 
-_CODEC_KINDS = ("joints", "pose", "twist", "odometry", "imu", "packed", "clock")
+_CODEC_KINDS = ("joints", "pose", "twist", "odometry", "imu", "packed", "clock", "event")
 """Of `twind.codecs.protocol.Codec`, which this room must not import."""
 
 

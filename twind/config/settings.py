@@ -244,6 +244,16 @@ class EstimationSettings(SettingsModel):
     """What differs for single entities, by entity id."""
 
 
+class RestartSettings(SettingsModel):
+    """How the state survives a restart."""
+
+    snapshot_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    """Time between two snapshots of the state [s]. What came after the last one is taken from the recording at a restart, else
+    from the source, as far as that keeps it. Longer writes less to the disk; shorter starts sooner."""
+    rebuild_s: NotNegative = 60.0
+    """Where snapshots were there but none can be used, so much of the recording's end is used again [s]."""
+
+
 class HealthSettings(SettingsModel):
     """When the daemon calls itself ready and alive."""
 
@@ -287,6 +297,8 @@ class Settings(SettingsModel):
     """Where state goes besides the stage, by a name of your choice. `type` selects the adapter."""
     estimation: EstimationSettings = EstimationSettings()
     """How samples become estimates."""
+    restart: RestartSettings = RestartSettings()
+    """How the state survives a restart."""
     health: HealthSettings = HealthSettings()
     """When the daemon calls itself ready and alive."""
     log: LogSettings = LogSettings()

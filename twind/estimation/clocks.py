@@ -15,6 +15,7 @@ from twind.estimation.clock_kernels import (
     map_stamps,
     measure_two_way,
 )
+from twind.estimation.kept import Kept
 from twind.model.time import NO_STAMP
 
 if TYPE_CHECKING:
@@ -157,6 +158,11 @@ class ClockBank:
         columns = (mapped_ns, sigma_s, verdict)
         if not map_stamps(self._rows, stream, device_ns, receive_ns, numbers, *self._limits, *columns, self._scratch):
             raise ValueError(f"a stream is not a row of 0..{self.n_streams - 1}")
+
+    @property
+    def kept(self) -> dict[str, Kept]:
+        """What survives a restart, a row for each stream."""
+        return {"clocks": Kept(self._rows)}
 
     @property
     def offset_s(self) -> NDArray[np.float64]:

@@ -30,6 +30,7 @@ from twind.estimation.effort_monitor import (
 )
 from twind.estimation.joint_kernels import NO_VERDICT
 from twind.estimation.joint_lanes import nearest
+from twind.estimation.kept import Kept
 from twind.model.estimates import Verdict
 from twind.model.time import NO_STAMP
 
@@ -207,6 +208,11 @@ class EffortBank:
         with np.errstate(over="ignore"):
             current = (rows["state"] == USED) & (rows["t_ns"] != NO_STAMP) & (last_ns - rows["t_ns"] <= coast_ns)
         return np.where(current, rows["value"], math.nan)
+
+    @property
+    def kept(self) -> dict[str, Kept]:
+        """What survives a restart, a row for each joint."""
+        return {"efforts": Kept(self._rows, settings=("listens", "tau", "most", "moving", "modulus"))}
 
     @property
     def channels(self) -> NDArray[np.int64]:

@@ -25,6 +25,7 @@ from twind.estimation.joint_records import (
     aligned,
 )
 from twind.estimation.joint_stamps import LEAST, MOST
+from twind.estimation.kept import Kept
 from twind.model.time import NO_STAMP
 
 if TYPE_CHECKING:
@@ -253,6 +254,30 @@ class JointBank:
         predict_joints(self._shown, target_ns, self._coast_ns, position, velocity, std)
 
     @property
+    def kept(self) -> dict[str, Kept]:
+        """What survives a restart, a row for each joint."""
+        return {
+            "settings": Kept(self._rows, settings=tuple(SETTINGS.names or ())),
+            "arrivals": Kept(self._arrivals, own=("kind",)),
+            "tracks": Kept(self._tracks),
+            "shown": Kept(self._shown, own=("rest",)),
+            "ledgers": Kept(self._ledgers),
+            "rings": Kept(self._rings, axis=1),
+            "bases": Kept(self._bases, axis=1),
+            "ledger_bases": Kept(self._ledger_bases, axis=1),
+        }
+
+    def rearrange(self) -> None:
+        """Find anew what is derived from the settings; to be called after rows of `kept` were put back."""
+        self._sorted = False
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """(n_joints,) whether anything was ever received."""
+        seen: NDArray[np.bool_] = (self._arrivals["samples"] > 0) | (self._tracks["t_ns"] != NO_STAMP)
+        return seen
+
+    @property
     def layouts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Where each layout's rows begin, one entry more than layouts, and the rows of all. Views."""
         return self._layout_start, self._layout_rows
@@ -271,6 +296,11 @@ class JointBank:
     def frozen(self) -> NDArray[np.int64]:
         """(n_joints,) 1 where the source repeats the same numbers although that cannot be true. A view: copy what you keep."""
         return self._arrivals["frozen"]
+
+    @property
+    def modulus(self) -> NDArray[np.float64]:
+        """(n_joints,) what one turn measures where positions wrap [rad]; 0 where they do not. A view: copy what you keep."""
+        return self._rows["modulus"]
 
     @property
     def still(self) -> NDArray[np.int64]:

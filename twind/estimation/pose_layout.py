@@ -21,6 +21,12 @@ SETTINGS_ROW = np.dtype(
     align=True,
 )  # fmt: skip
 
+CONFIGURED = (
+    *("r_position", "r_rotation", "r_velocity", "r_rate", "r_gyro"),
+    *("q_position", "q_rotation", "inertial"),
+)
+"""Fields of it that are set; the others are found."""
+
 STATE_ROW = np.dtype(
     [
         ("t_ns", "i8"),  # stamp of the newest sample used; NO_STAMP before the first

@@ -9,8 +9,9 @@ import numpy as np
 
 from twind.estimation.chi_square import chi_square_quantile
 from twind.estimation.inertial_kernels import INERTIAL_ROW
+from twind.estimation.kept import Kept
 from twind.estimation.measurement_noise import applied
-from twind.estimation.pose_layout import SAMPLE_ROW, SETTINGS_ROW, STATE_ROW
+from twind.estimation.pose_layout import CONFIGURED, SAMPLE_ROW, SETTINGS_ROW, STATE_ROW
 from twind.estimation.pose_prediction import predict_poses
 from twind.estimation.pose_ring import STRIDE, ingest_samples
 from twind.model.messages import Channel
@@ -211,6 +212,24 @@ class PoseBank:
         if shapes != [(n,), (n, 3), (n, 4), (n,), (n,)]:
             raise ValueError(f"every column needs {n} entries")
         predict_poses(self._states, target_ns, self._coast_ns, position, orientation, position_std, rotation_std)
+
+    @property
+    def kept(self) -> dict[str, Kept]:
+        """What survives a restart, a row for each body."""
+        return {
+            "settings": Kept(self._settings, settings=CONFIGURED),
+            "states": Kept(self._states),
+            "samples": Kept(self._samples),
+            "snapshots": Kept(self._snapshots),
+            "driven": Kept(self._driven),
+            "driven_snapshots": Kept(self._driven_snapshots),
+        }
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """(n_bodies,) whether anything was ever received."""
+        seen: NDArray[np.bool_] = (self._settings["count"] > 0) | (self._states["t_ns"] != NO_STAMP)
+        return seen
 
     @property
     def last_ns(self) -> NDArray[np.int64]:

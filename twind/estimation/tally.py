@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twind.estimation.compile import kernel
+from twind.estimation.kept import Kept
 from twind.model.estimates import Verdict
 
 if TYPE_CHECKING:
@@ -145,6 +146,11 @@ class Tally:
         for row in stream:  # one now and then
             verdicts[row, _ACCEPTED] -= 1
             verdicts[row, _GATED] += 1
+
+    @property
+    def kept(self) -> dict[str, Kept]:
+        """What survives a restart, a row for each stream."""
+        return {"tally": Kept(self._rows, axis=1), "messages": Kept(self._messages)}
 
     @property
     def messages(self) -> NDArray[np.int64]:

@@ -6,15 +6,18 @@ import asyncio
 import base64
 import os
 import re
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from twind.flow.replacing import replacing
+from twind.model.errors import PermanentError
 from twind.telemetry.events import DeadLettersLost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from twind.model.messages import RawMessage
@@ -24,9 +27,16 @@ MAX_PAYLOAD_BYTES = 65_536
 """A longer payload is cut; its real size is kept beside it."""
 MIN_FILE_BYTES = 2 * MAX_PAYLOAD_BYTES
 """Room that one file must have: no line is longer."""
+MAX_FILES = 8
+MAX_BYTES = 64 * 2**20
+"""Bounds of one folder."""
+RETRY = "retry"
+"""Folder, within that of the letters, of those that are to be tried again."""
 _MAX_TEXT = 1024
 
 _FILE = re.compile(r"dead-letters-(\d{8,})\.jsonl")
+_NAMES = ("receive_ns", "source", "topic", "reason", "detail", "payload_bytes")
+_RETRY_FILE = re.compile(r"retry-\w+\.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,7 @@ class DeadLetterFiles:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             number, room = self._newest()
-            for lines in _portions(map(_line, letters), room, self._file_bytes):
+            for lines in _portions(map(to_line, letters), room, self._file_bytes):
                 if lines:
                     self._write(number, b"".join(lines))
                 kept += len(lines)
@@ -119,6 +129,103 @@ class DeadLetterFiles:
             return 0
 
 
+def read_letters(folder: Path) -> Iterator[DeadLetter]:
+    """Yield every letter of a folder, oldest file first; a line that is none is passed over."""
+    try:
+        names = sorted((int(match[1]), entry.name) for entry in os.scandir(folder) if (match := _FILE.fullmatch(entry.name)))
+    except FileNotFoundError:
+        return
+    for _, name in names:
+        yield from _letters_in(folder / name)
+
+
+def _letters_in(path: Path) -> Iterator[DeadLetter]:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:  # deleted to keep the bounds
+        return
+    for line in content.splitlines():
+        try:
+            record = msgspec.json.decode(line)
+            payload = base64.b64decode(record["payload"], validate=True)
+            letter = DeadLetter(**{name: record[name] for name in _NAMES}, payload=payload)
+        except (msgspec.DecodeError, ValueError, KeyError, TypeError):
+            continue
+        yield letter
+
+
+def retry_letters(folder: Path, wanted: Callable[[DeadLetter], bool]) -> dict[str, int]:
+    """Move letters to where the daemon looks for those to be tried again; count what was moved and what was not.
+
+    Whole files are taken out from under the daemon, which then begins another; what is not wanted goes back.
+
+    Raises:
+        PermanentError: The folder cannot be written.
+    """
+    counts = {"retried": 0, "cut": 0, "others": 0}
+    retries = RetryFolder(folder / RETRY)
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder) if _FILE.fullmatch(entry.name))
+        for name in names:
+            retries.folder.mkdir(mode=0o700, exist_ok=True)
+            taken = retries.folder / f"taken-{secrets.token_hex(4)}-{name}"
+            (folder / name).rename(taken)
+            letters = list(_letters_in(taken))
+            chosen = [wanted(letter) for letter in letters]
+            whole = [letter.payload_bytes == len(letter.payload) for letter in letters]
+            retried = [one for one, is_wanted, is_whole in zip(letters, chosen, whole, strict=True) if is_wanted and is_whole]
+            left = [
+                one for one, is_wanted, is_whole in zip(letters, chosen, whole, strict=True) if not (is_wanted and is_whole)
+            ]
+            counts["retried"] += len(retried)
+            counts["cut"] += sum(is_wanted and not is_whole for is_wanted, is_whole in zip(chosen, whole, strict=True))
+            counts["others"] += len(letters) - sum(chosen)
+            if left:
+                _, error = DeadLetterFiles(folder, max_files=MAX_FILES, max_bytes=MAX_BYTES).append(left)
+                if error:
+                    raise PermanentError(f"cannot put back what is not wanted: {error}; it is in {taken}")
+            if retried:
+                retries.add(retried)
+            taken.unlink()
+    except FileNotFoundError:
+        return counts
+    except OSError as error:
+        raise PermanentError(f"cannot move dead letters in {folder}: {error.strerror or error}") from error
+    return counts
+
+
+class RetryFolder:
+    """Letters that somebody wants to be tried again, in files that appear as a whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, letters: Sequence[DeadLetter]) -> None:
+        """Write one file of letters.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        with replacing(self.folder / f"retry-{secrets.token_hex(6)}.jsonl", durable=True) as temporary:
+            temporary.chmod(0o600)
+            temporary.write_bytes(b"".join(map(to_line, letters)))
+
+    def waiting(self) -> list[Path]:
+        """Return the files that are there."""
+        try:
+            return sorted(self.folder / entry.name for entry in os.scandir(self.folder) if _RETRY_FILE.fullmatch(entry.name))
+        except OSError:
+            return []
+
+    def read(self, path: Path) -> list[DeadLetter]:
+        """Return the letters of one file."""
+        return list(_letters_in(path))
+
+    def done(self, path: Path) -> None:
+        """Delete one file."""
+        path.unlink(missing_ok=True)
+
+
 class DeadLetters:
     """The bounded queue in front of the files. `offer` never waits; `run` writes in a thread, a batch at a time."""
 
@@ -127,8 +234,8 @@ class DeadLetters:
         folder: Path,
         *,
         telemetry: Telemetry,
-        max_files: int = 8,
-        max_bytes: int = 64 * 2**20,
+        max_files: int = MAX_FILES,
+        max_bytes: int = MAX_BYTES,
         max_pending: int = 1000,
         max_pending_bytes: int = 8 * 2**20,
         interval_s: float = 0.5,
@@ -206,7 +313,8 @@ def _portions(lines: Iterable[bytes], room: int, file_bytes: int) -> Iterator[li
     yield portion
 
 
-def _line(letter: DeadLetter) -> bytes:
+def to_line(letter: DeadLetter) -> bytes:
+    """Return a letter as its line in a file."""
     record = {
         "receive_ns": letter.receive_ns,
         "source": letter.source,

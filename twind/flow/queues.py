@@ -7,6 +7,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from twind.model.messages import RawMessage
 
 
@@ -54,6 +56,16 @@ class Intake:
         self._bytes += len(message.payload)
         self.put_messages += 1
         (self._kept if message.token else self._lossy).append((self.put_messages, message))
+        if len(self._lossy) + len(self._kept) > self.max_messages or self._bytes > self.max_bytes:
+            self._make_room()
+        self._arrived.set()
+
+    def put_kept(self, messages: Sequence[RawMessage]) -> None:
+        """Add messages that all have a token, at the cost of one."""
+        first = self.put_messages + 1
+        self.put_messages += len(messages)
+        self._kept.extend(zip(range(first, self.put_messages + 1), messages, strict=True))
+        self._bytes += sum([len(message.payload) for message in messages])
         if len(self._lossy) + len(self._kept) > self.max_messages or self._bytes > self.max_bytes:
             self._make_room()
         self._arrived.set()

@@ -44,9 +44,11 @@ class RawSink(Protocol):
         """Take one batch. Never waits and never raises: what there is no room for is lost, counted and logged."""
 
     def offer_durably(self, source: str, messages: Sequence[RawMessage]) -> asyncio.Future[bool]:
-        """Take one batch; the future tells, once it is known, whether all of it will survive a power cut.
+        """Take one batch; the future turns true once all of it will survive a power cut.
 
-        It is what a message may be acknowledged on. Batches that wait at the same time share one flush to the disk.
+        It is what a message may be acknowledged on. Batches that wait at the same time share one flush to the disk. While the
+        disk takes nothing the batch is held, and tried again: whoever offers must bound how much of that there is. The future
+        turns false when the sink is closed before.
         """
 
     async def run(self) -> None:
@@ -54,6 +56,30 @@ class RawSink(Protocol):
 
     async def aclose(self) -> None:
         """Write everything that was offered, make it durable, and close. Must be called in any case."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """A place in a log of messages."""
+
+    segment: int
+    """Number of the file."""
+    messages: int
+    """How many messages of that file come before the place."""
+
+
+@runtime_checkable
+class LogSink(RawSink, Protocol):
+    """A `RawSink` that a daemon can read again after a restart, from where its snapshot ends."""
+
+    def mark(self) -> asyncio.Future[Mark]:
+        """Mark the place after everything that was offered so far; the future is there once that is durable."""
+
+    def files_since(self, mark: Mark) -> list[tuple[Path, int]]:
+        """Return the files that hold what comes after a mark, oldest first, and how many messages to pass over in each.
+
+        Blocks: to be called off the event loop, before anything is offered.
+        """
 
 
 @runtime_checkable

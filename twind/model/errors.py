@@ -5,13 +5,15 @@ TwindError
 ├── MissingExtraError     install an optional extra; the message holds the exact command
 ├── RetryableError        try again, after `retry_after_s` when it is known
 ├── PermanentError        give up: trying again will not help
-│   └── StageError        the USD stage cannot be opened, discovered or written
-│       └── FencedError   somebody newer writes in the same place; stop
+│   ├── StageError        the USD stage cannot be opened, discovered or written
+│   │   └── FencedError   somebody newer writes in the same place; stop
+│   └── SnapshotError     one snapshot of the state cannot be used, for a bounded `reason`; an older one may be
 └── RefusedInput          one input was refused for a bounded `reason`; everything else goes on
 """
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,6 +74,25 @@ class StageError(PermanentError):
 
 class FencedError(StageError):
     """A daemon of a newer generation has taken over what this one was about to write."""
+
+
+class SnapshotFault(enum.StrEnum):
+    """Why a snapshot of the state cannot be used."""
+
+    UNREADABLE = "unreadable"
+    """It was cut off, or changed on the disk."""
+    NEWER = "newer"
+    """A newer twind wrote it."""
+    LAYOUT = "layout"
+    """This twind keeps its state in another way than the one that wrote it."""
+
+
+class SnapshotError(PermanentError):
+    """One snapshot of the state cannot be used."""
+
+    def __init__(self, fault: SnapshotFault, message: str) -> None:
+        self.fault = fault
+        super().__init__(message)
 
 
 class RefusedInput(TwindError):  # noqa: N818  (a refusal is an expected outcome, named as users read it in metrics)

@@ -38,9 +38,22 @@ class RawMessage(msgspec.Struct, frozen=True, gc=False):
     topic: str
     payload: bytes
     receive_ns: int
-    """Daemon wall clock at arrival [ns since the epoch]."""
+    """Arrival [ns since the epoch]: by the daemon's wall clock; where a log took the message before it came here, by the log's,
+    so that what is read late, or again, is as old as it was."""
     token: int = 0
-    """The source's own handle for its acknowledgement; 0 when there is nothing to acknowledge."""
+    """The source's own handle for its acknowledgement; 0 when there is nothing to acknowledge. A message with one is never
+    dropped for want of room."""
+    stream: str = ""
+    """What numbers it where it came from, such as a partition; empty where nothing does."""
+    number: int = NO_SEQUENCE
+    """Its number there: the event's sequence number, which ascends by one within a stream; without a stream, the packet
+    identifier that the broker would send it with again. `NO_SEQUENCE` where it has neither."""
+    part: int = 0
+    """Its place among the messages of one event, which share a number."""
+    parts: int = 1
+    """How many messages that event holds."""
+    repeated: bool = False
+    """Whether the broker says that it may have sent this before."""
 
 
 class JointSample(msgspec.Struct, gc=False):
@@ -125,6 +138,17 @@ class ClockSample(msgspec.Struct, gc=False):
     """Bound on the error of that [ns]."""
     topics: tuple[str, ...] | None
     """Topics whose stamps that clock makes; None for all that are about the entity, of the same source."""
+
+
+class EventSample(msgspec.Struct, gc=False):
+    """What happened to an entity, beside what can be measured."""
+
+    stamp_ns: int
+    """When, by the device's clock [ns]; `NO_STAMP` when it does not say."""
+    name: str
+    """What; empty when the topic says it."""
+    detail: bytes
+    """All that was reported, as a JSON object."""
 
 
 class PackedJoints(msgspec.Struct, gc=False):

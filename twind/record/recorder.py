@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from twind import __version__
 from twind.record.segments import Segments
-from twind.telemetry.events import RecordingLost, RecordingSegmentDeleted
+from twind.telemetry.events import RecordingHeld, RecordingLost, RecordingSegmentDeleted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from twind.flow.sinks import SinkContext
+    from twind.flow.sinks import Mark, SinkContext
     from twind.model.messages import RawMessage
     from twind.record.settings import McapSettings
 
@@ -33,10 +33,13 @@ REASONS = ("queue_full", "write_failed", "too_many_topics")
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """One batch; or, without messages, a place that somebody wants to know."""
+
     source: str
     messages: Sequence[RawMessage]
     n_bytes: int
-    durable: asyncio.Future[bool] | None
+    durable: asyncio.Future[bool] | None = None
+    marked: asyncio.Future[Mark] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,13 @@ class _Outcome:
 
     lost: Counter[str]
     error: str
+    left: tuple[_Entry, ...]
+    """What has to be tried again, in order."""
+    marks: tuple[tuple[asyncio.Future[Mark], Mark], ...]
 
 
 class Recorder:
-    """A `RawSink` that writes MCAP. See `twind.flow.sinks.RawSink` for what each method promises.
+    """A `LogSink` that writes MCAP. See `twind.flow.sinks` for what each method promises.
 
     Args:
         name: Name of the sink, in metrics and file names.
@@ -63,6 +69,12 @@ class Recorder:
         """Messages taken over by the thread and not lost since."""
         self.lost = 0
         """Messages that could not be recorded."""
+        self.held = 0
+        """Messages that could not be recorded yet; whoever offered them waits."""
+        self.held_since_s: float | None = None
+        """`time.monotonic()` since when; None while the disk takes everything."""
+        self.trouble = ""
+        """Why."""
         self._settings = settings
         self._telemetry = context.telemetry
         self._routes = context.routes
@@ -86,6 +98,7 @@ class Recorder:
         self._blocked_until_s = 0.0
         for reason in REASONS:
             self._telemetry.declare(RecordingLost, sink=name, reason=reason)
+        self._telemetry.declare(RecordingHeld, sink=name)
 
     def __repr__(self) -> str:
         """Show what waits, what was recorded and what was lost."""
@@ -93,18 +106,31 @@ class Recorder:
 
     def offer(self, source: str, messages: Sequence[RawMessage]) -> None:
         """Take one batch, as far as there is room for it."""
-        self._enqueue(source, messages, None)
+        self._enqueue(source, messages)
 
     def offer_durably(self, source: str, messages: Sequence[RawMessage]) -> asyncio.Future[bool]:
-        """Take one batch; the future is True once all of it is on the disk, False when some of it is lost."""
+        """Take one batch; the future is True once all of it is on the disk, False when the recorder is closed before."""
         durable: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        if self._enqueue(source, messages, durable):
-            self._awaited.set()
-        else:
-            durable.set_result(False)
+        n_bytes = sum([len(message.payload) for message in messages])
+        self._append(_Entry(source, messages, n_bytes, durable))
+        self._awaited.set()
         return durable
 
-    def _enqueue(self, source: str, messages: Sequence[RawMessage], durable: asyncio.Future[bool] | None) -> bool:
+    def mark(self) -> asyncio.Future[Mark]:
+        """Mark the place after everything that was offered so far; the future is there once that is durable."""
+        marked: asyncio.Future[Mark] = asyncio.get_running_loop().create_future()
+        self._append(_Entry("", (), 0, marked=marked))
+        self._awaited.set()
+        return marked
+
+    def files_since(self, mark: Mark) -> list[tuple[Path, int]]:
+        """Return the segments that hold what comes after a mark, and how many messages of each come before it."""
+        try:
+            return self._segments.files_since(mark)
+        except OSError:  # a folder that is not there holds nothing
+            return []
+
+    def _enqueue(self, source: str, messages: Sequence[RawMessage]) -> None:
         n_bytes = sum([len(message.payload) for message in messages])
         settings = self._settings
         # One batch always fits into an empty queue, however small the bounds are.
@@ -114,13 +140,15 @@ class Recorder:
         )
         if self._pending and not fits:
             self._overflow += len(messages)
+            self._offered.set()
         else:
-            self._pending.append(_Entry(source, messages, n_bytes, durable))
-            self._pending_messages += len(messages)
-            self._pending_bytes += n_bytes
-            fits = True
+            self._append(_Entry(source, messages, n_bytes))
+
+    def _append(self, entry: _Entry) -> None:
+        self._pending.append(entry)
+        self._pending_messages += len(entry.messages)
+        self._pending_bytes += entry.n_bytes
         self._offered.set()
-        return fits
 
     async def run(self) -> None:
         """Write what is offered, for ever; a message stands in the file `flush_s` after it was offered at the latest."""
@@ -137,14 +165,22 @@ class Recorder:
             if due:
                 due_s = loop.time() + self._settings.flush_s
             await self._write(commit=due)
+            if self.held_since_s is not None:
+                await asyncio.sleep(max(self._retry_s, _GATHER_S))
 
     async def aclose(self) -> None:
         """Write everything that was offered, finish the file and end the thread."""
+        self._blocked_until_s = 0.0
         if self._pending or self._overflow:
             await self._write(commit=True)
         loop = asyncio.get_running_loop()
         self._settle(await loop.run_in_executor(self._thread, self._close), ())
         self._thread.shutdown(wait=False)
+        for entry in self._pending:
+            if entry.durable is not None and not entry.durable.done():
+                entry.durable.set_result(False)
+            if entry.marked is not None:
+                entry.marked.cancel()
 
     async def _write(self, *, commit: bool) -> None:
         # Shielded: a thread cannot be cancelled, and its outcome must be counted whatever becomes of this task.
@@ -160,42 +196,104 @@ class Recorder:
             overflow, self._overflow = self._overflow, 0
             if overflow:
                 self._lose("queue_full", overflow, f"{self._settings.max_pending_messages} messages may wait")
-            commit = commit or any(entry.durable is not None for entry in entries)
+            commit = commit or any(entry.durable is not None or entry.marked is not None for entry in entries)
             if not entries and not (commit and self._segments.waiting):
                 return
             self._settle(await loop.run_in_executor(self._thread, self._record, entries, commit), entries)
 
     def _settle(self, outcome: _Outcome, entries: Sequence[_Entry]) -> None:
+        left = {id(entry.durable) for entry in outcome.left}
         self.recorded += sum([len(entry.messages) for entry in entries])
+        self.recorded -= sum([len(entry.messages) for entry in outcome.left])
         for reason, count in outcome.lost.items():
             self.recorded -= count
             self._lose(reason, count, outcome.error)
         for entry in entries:
-            if entry.durable is not None and not entry.durable.done():
-                # Which of the batches that were written together lost something is not asked: none may be acknowledged.
-                entry.durable.set_result(not outcome.lost)
+            if entry.durable is not None and id(entry.durable) not in left and not entry.durable.done():
+                entry.durable.set_result(True)
+        for marked, mark in outcome.marks:
+            if not marked.done():
+                marked.set_result(mark)
+        self._hold(outcome)
+
+    def _hold(self, outcome: _Outcome) -> None:
+        """Put what has to be tried again before what came meanwhile."""
+        self._pending[:0] = outcome.left
+        self.held = sum([len(entry.messages) for entry in outcome.left])
+        self._pending_messages += self.held
+        self._pending_bytes += sum([entry.n_bytes for entry in outcome.left])
+        if not outcome.left:
+            self.held_since_s, self.trouble = None, ""
+            return
+        self._offered.set()
+        self.trouble = outcome.error or self.trouble
+        if self.held_since_s is None:
+            self.held_since_s = time.monotonic()
+        if outcome.error:
+            self._telemetry.emit(RecordingHeld(sink=self.name, waiting=self.held, error=self.trouble))
 
     # In the thread.
 
     def _record(self, entries: Sequence[_Entry], commit: bool) -> _Outcome:  # noqa: FBT001  (called through an executor)
-        error, now_s = "", time.monotonic()
-        for entry in entries:
-            if error or now_s < self._blocked_until_s:
-                self._segments.lost["write_failed"] += len(entry.messages)
+        segments, now_s = self._segments, time.monotonic()
+        blocked, error = now_s < self._blocked_until_s, ""
+        marks: list[tuple[asyncio.Future[Mark], Mark]] = []
+        untried: set[int] = set()
+        for index, entry in enumerate(entries):
+            if error or blocked:
+                untried.add(index)
+            elif entry.marked is not None:
+                try:
+                    marks.append((entry.marked, segments.place))
+                except OSError as failure:
+                    error = str(failure)
+                    untried.add(index)
             else:
-                error = self._try(partial(self._segments.append, entry.source, entry.messages))
-        if commit and not error:
-            error = self._try(self._segments.commit)
+                error = self._try(partial(segments.append, entry.source, entry.messages))
+        if commit and not error and not blocked:
+            error = self._try(segments.commit)
         if error:
             self._blocked_until_s = now_s + self._retry_s
-        return self._outcome(error)
+            marks.clear()
+        unwritten, segments.unwritten = Counter(map(id, segments.unwritten)), []
+        return self._outcome(error, entries, untried, unwritten, tuple(marks))
+
+    def _outcome(
+        self,
+        error: str,
+        entries: Sequence[_Entry],
+        untried: set[int],
+        unwritten: Counter[int],
+        marks: tuple[tuple[asyncio.Future[Mark], Mark], ...],
+    ) -> _Outcome:
+        """Tell what is lost from what has to be tried again: that which somebody waits for."""
+        lost: Counter[str] = Counter()
+        left: list[_Entry] = []
+        failed = bool(error or untried)
+        for index, entry in enumerate(entries):
+            if entry.marked is not None:
+                if failed:
+                    left.append(entry)
+                continue
+            missing = entry.messages
+            if index not in untried:
+                missing = [message for message in entry.messages if unwritten[id(message)]] if unwritten else []
+                unwritten.subtract(map(id, missing))
+            if not missing:
+                continue
+            if entry.durable is None:
+                lost["write_failed"] += len(missing)
+            else:
+                n_bytes = sum([len(message.payload) for message in missing])
+                left.append(_Entry(entry.source, missing, n_bytes, entry.durable))
+        lost["write_failed"] += sum(count for count in unwritten.values() if count > 0)  # of earlier visits
+        lost["too_many_topics"], self._segments.too_many_topics = self._segments.too_many_topics, 0
+        return _Outcome(+lost, error, tuple(left), marks)
 
     def _close(self) -> _Outcome:
-        return self._outcome(self._try(self._segments.close))
-
-    def _outcome(self, error: str) -> _Outcome:
-        lost, self._segments.lost = self._segments.lost, Counter()
-        return _Outcome(lost, error)
+        error = self._try(self._segments.close)
+        unwritten, self._segments.unwritten = Counter(map(id, self._segments.unwritten)), []
+        return self._outcome(error, (), set(), unwritten, ())
 
     def _try(self, write: Callable[[], None]) -> str:
         try:

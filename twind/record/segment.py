@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mcap.writer import CompressionType, Writer
 
 from twind import __version__
+from twind.model.messages import NO_SEQUENCE
 from twind.record.schemas import schema_of
 
 if TYPE_CHECKING:
@@ -58,6 +59,15 @@ class _File:
         os.close(self._descriptor)
 
 
+Numbering = tuple[str, int] | None
+"""What numbers messages at their source, and the part of the numbers that one channel cannot hold; None where nothing does."""
+
+
+def numbering_of(message: RawMessage) -> Numbering:
+    """Return what a message's channel is numbered by: a stream, or packet identifiers; None: we count ourselves."""
+    return None if message.number == NO_SEQUENCE else (message.stream, message.number >> 32)
+
+
 class Segment:
     """One file. Chunks are written by `flush` alone, so it is always known which messages stand in the file.
 
@@ -75,12 +85,14 @@ class Segment:
         self.standing = 0
         """Messages that stand in the file."""
         self._message_encoding = message_encoding
-        self._channels: dict[tuple[str, str], int] = {}
+        self._channels: dict[tuple[str, str, Numbering], int] = {}
         self._counts: list[int] = [0]
         self._schemas: dict[str, int] = {}
         self._instance = about.get("instance", "")
         self._file = _File(path)
         self._good = 0
+        self._sure = (0, 0)
+        """Bytes that were forced to the disk, and how many messages stand in them."""
         self._writer = Writer(self._file, chunk_size=_NEVER, compression=_COMPRESSION[compression])  # type: ignore[arg-type]
         try:
             self._writer.start(profile="", library=f"twind {__version__}")
@@ -98,11 +110,11 @@ class Segment:
         """What the file would measure if it were flushed now without compression."""
         return self._file.offset + self.waiting_bytes
 
-    def channel(self, source: str, topic: str) -> int | None:
+    def channel(self, source: str, topic: str, numbering: Numbering) -> int | None:
         """Return the channel of a topic, None when it has none yet."""
-        return self._channels.get((source, topic))
+        return self._channels.get((source, topic, numbering))
 
-    def add_channel(self, source: str, topic: str, codec: str) -> int | None:
+    def add_channel(self, source: str, topic: str, codec: str, numbering: Numbering) -> int | None:
         """Give a topic its channel; None when there are too many."""
         if len(self._channels) >= MAX_CHANNELS:
             return None
@@ -110,10 +122,11 @@ class Segment:
             encoding, data = schema_of(codec)
             self._schemas[codec] = self._writer.register_schema(codec, encoding, data)
         encoding = "json" if self._message_encoding == "json" and schema_of(codec)[0] else codec
-        number = self._writer.register_channel(
-            _plain(topic), encoding, self._schemas[codec], {"source": _plain(source), "instance": self._instance}
-        )
-        self._channels[source, topic] = number
+        about = {"source": _plain(source), "instance": self._instance}
+        if numbering is not None:
+            about |= {"stream": _plain(numbering[0]), "numbers_above": str(numbering[1] << 32)}
+        number = self._writer.register_channel(_plain(topic), encoding, self._schemas[codec], about)
+        self._channels[source, topic, numbering] = number
         self._counts.append(0)
         return number
 
@@ -122,7 +135,10 @@ class Segment:
         stamp = min(max(message.receive_ns, 0), _MAX_STAMP)
         if self.first_ns is None:
             self.first_ns = stamp
-        self._counts[channel] = sequence = (self._counts[channel] + 1) & 0xFFFFFFFF
+        if message.number == NO_SEQUENCE:
+            self._counts[channel] = sequence = (self._counts[channel] + 1) & 0xFFFFFFFF
+        else:
+            sequence = message.number & 0xFFFFFFFF
         self._writer.add_message(channel, stamp, message.payload, stamp, sequence)
         self.waiting += 1
         self.waiting_bytes += len(message.payload) + _MESSAGE_BYTES
@@ -135,11 +151,13 @@ class Segment:
         """
         if self.waiting:
             self._writer.flush()  # type: ignore[no-untyped-call]
-            self._good = self._file.offset
         if sync:
             self._file.sync()
+        self._good = self._file.offset
         self.standing += self.waiting
         self.waiting = self.waiting_bytes = 0
+        if sync:
+            self._sure = (self._good, self.standing)
 
     def finish(self, *, sync: bool) -> None:
         """Write what waits and the index, and close.
@@ -153,10 +171,20 @@ class Segment:
             self._file.sync()
         self._file.close()
 
-    def abandon(self) -> None:
-        """Close after a fault; what stood in the file stays readable, a file without messages is deleted."""
+    def abandon(self, *, sync: bool = False) -> None:
+        """Close after a fault; what stood in the file stays readable, a file without messages is deleted.
+
+        Raises:
+            OSError: With `sync`: what was not on the disk before cannot be forced there, so it was cut off.
+        """
         try:
             self._file.cut(self._good)
+            if sync:
+                self._file.sync()
+        except OSError:
+            size, self.standing = self._sure
+            self._file.cut(size)
+            raise
         finally:
             self._file.close()
             if not self.standing:

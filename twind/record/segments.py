@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from twind.flow.sinks import Mark
 from twind.model.time import NS_PER_S, s_to_ns
-from twind.record.segment import Segment
+from twind.record.segment import Segment, numbering_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -48,8 +48,15 @@ class Segments:
         self._on_deleted = on_deleted
         self._segment: Segment | None = None
         self._span_ns = s_to_ns(settings.max_segment_s)
-        self.lost: Counter[str] = Counter()
-        """Messages lost since somebody last looked, by reason: `write_failed` | `too_many_topics`."""
+        self._number = 0
+        self._open: list[RawMessage] = []
+        """Appended since the last flush."""
+        self._unsynced: list[RawMessage] = []
+        """Flushed since the last commit."""
+        self.too_many_topics = 0
+        """Messages left out for that since somebody last looked."""
+        self.unwritten: list[RawMessage] = []
+        """Messages that were appended, and turned out not to be in the file, since somebody last looked; in order."""
 
     def __repr__(self) -> str:
         return f"<Segments {self._stem} in {self._settings.path}: {self._segment or 'none open'}>"
@@ -59,41 +66,70 @@ class Segments:
         """Messages that were appended and do not stand in a file yet."""
         return 0 if self._segment is None else self._segment.waiting
 
+    @property
+    def place(self) -> Mark:
+        """The place after everything that was appended so far.
+
+        Raises:
+            OSError: The folder cannot be read.
+        """
+        if self._segment is None:
+            return Mark(self._last_number() + 1, 0)
+        return Mark(self._number, self._segment.standing + self._segment.waiting)
+
+    def files_since(self, mark: Mark) -> list[tuple[Path, int]]:
+        """Return the segments that hold what comes after a mark, and how many messages of each come before it.
+
+        Raises:
+            OSError: The folder cannot be read.
+        """
+        return [
+            (path, mark.messages if number == mark.segment else 0)
+            for number, path, _ in self._found()
+            if number >= mark.segment
+        ]
+
     def append(self, source: str, messages: Sequence[RawMessage]) -> None:
         """Append one batch.
 
         Raises:
-            OSError: A file could not be written. What is lost by that is in `lost`; the next call begins a new segment.
+            OSError: A file could not be written. What is not there because of that is in `unwritten`; the next call begins
+                another.
         """
         taken = 0
         try:
             for message in messages:
                 segment = self._segment_for(message)
-                channel = segment.channel(source, message.topic)
+                numbering = numbering_of(message)
+                channel = segment.channel(source, message.topic, numbering)
                 if channel is None:
-                    channel = segment.add_channel(source, message.topic, self._codec_of(source, message.topic))
-                if channel is None:
-                    self.lost["too_many_topics"] += 1
-                else:
-                    segment.add(channel, message)
+                    codec = self._codec_of(source, message.topic)
+                    channel = segment.add_channel(source, message.topic, codec, numbering)
                 taken += 1
-                if segment.waiting_bytes >= self._settings.chunk_bytes:
-                    segment.flush(sync=False)
+                if channel is None:
+                    self.too_many_topics += 1
+                else:
+                    self._open.append(message)
+                    segment.add(channel, message)
+                    if segment.waiting_bytes >= self._settings.chunk_bytes:
+                        segment.flush(sync=False)
+                        self._flushed(sync=False)
         except OSError:
-            self.lost["write_failed"] += len(messages) - taken
             self._abandon()
+            self.unwritten += messages[taken:]
             raise
 
     def commit(self) -> None:
         """Write the chunk at hand and, where the settings say so, force it to the disk.
 
         Raises:
-            OSError: It could not be written; what is lost by that is in `lost`.
+            OSError: It could not be written; what is not there because of that is in `unwritten`.
         """
         if self._segment is None:
             return
         try:
             self._segment.flush(sync=self._settings.sync)
+            self._flushed(sync=True)
         except OSError:
             self._abandon()
             raise
@@ -102,24 +138,38 @@ class Segments:
         """Finish the open segment.
 
         Raises:
-            OSError: It could not be written; what is lost by that is in `lost`.
+            OSError: It could not be written; what is not there because of that is in `unwritten`.
         """
         segment = self._segment
         if segment is None:
             return
         try:
+            segment.flush(sync=False)
+            self._flushed(sync=False)
             segment.finish(sync=self._settings.sync)
         except OSError:
             self._abandon()
             raise
+        self._unsynced.clear()
         self._segment = None
+
+    def _flushed(self, *, sync: bool) -> None:
+        if sync:
+            self._unsynced.clear()
+        elif self._settings.sync:
+            self._unsynced += self._open
+        self._open.clear()
 
     def _abandon(self) -> None:
         segment, self._segment = self._segment, None
         if segment is not None:
-            self.lost["write_failed"] += segment.waiting
-            with suppress(OSError):  # the fault that led here is the one to report
-                segment.abandon()
+            try:
+                segment.abandon(sync=self._settings.sync)
+            except OSError:  # the fault that led here is the one to report; after a failed sync nothing is known of what stands
+                self.unwritten += self._unsynced
+        self.unwritten += self._open
+        self._open.clear()
+        self._unsynced.clear()
 
     def _segment_for(self, message: RawMessage) -> Segment:
         segment = self._segment
@@ -136,7 +186,8 @@ class Segments:
     def _begin(self, first_ns: int) -> Segment:
         folder = self._settings.path
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        number = self._make_room() + 1
+        number = self._number = self._last_number() + 1
+        self._make_room()
         path = folder / f"{self._stem}-{number:08d}-{_time(first_ns)}.mcap"
         segment = Segment(
             path,
@@ -148,8 +199,19 @@ class Segments:
             _sync_folder(folder)  # a file whose name is lost is lost
         return segment
 
-    def _make_room(self) -> int:
-        """Delete the oldest segments until one more fits into the quota; return the number of the newest that there was."""
+    def _make_room(self) -> None:
+        """Delete the oldest segments until one more fits into the quota."""
+        found = self._found()
+        room = self._settings.max_total_bytes - self._settings.max_segment_bytes
+        total = sum(size for _, _, size in found)
+        while found and total > room:
+            _, path, size = found.pop(0)
+            path.unlink(missing_ok=True)
+            total -= size
+            self._on_deleted(path, size)
+
+    def _found(self) -> list[tuple[int, Path, int]]:
+        """Return number, path and size [bytes] of every segment in the folder, oldest first."""
         found: list[tuple[int, Path, int]] = []
         with os.scandir(self._settings.path) as entries:
             for entry in entries:
@@ -157,15 +219,13 @@ class Segments:
                 if match and entry.is_file(follow_symlinks=False):
                     found.append((int(match[1]), self._settings.path / entry.name, entry.stat().st_size))
         found.sort()
-        room = self._settings.max_total_bytes - self._settings.max_segment_bytes
-        total = sum(size for _, _, size in found)
-        newest = found[-1][0] if found else 0
-        while found and total > room:
-            _, path, size = found.pop(0)
-            path.unlink(missing_ok=True)
-            total -= size
-            self._on_deleted(path, size)
-        return newest
+        return found
+
+    def _last_number(self) -> int:
+        """Return the number of the newest segment that there is or was."""
+        with suppress(FileNotFoundError):
+            self._number = max(self._number, max((number for number, _, _ in self._found()), default=0))
+        return self._number
 
 
 def _time(stamp_ns: int) -> str:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import twind
 from twind.config.against import check_against
-from twind.flow.dead_letters import DeadLetters
-from twind.flow.sinks import NoticeSink, RawSink, ServiceSink
+from twind.flow.dead_letters import RETRY, DeadLetters, RetryFolder
+from twind.flow.sinks import LogSink, NoticeSink, RawSink, ServiceSink
 from twind.model.errors import ConfigurationError
 from twind.model.refusals import Refusal
 from twind.model.time import ms_to_ns
@@ -25,19 +25,27 @@ from twind.runtime.figures import LiveFigures, stream_list
 from twind.runtime.health import Facts, Health, judge
 from twind.runtime.http.server import HttpServer
 from twind.runtime.http.views import Views
+from twind.runtime.journal import Happening, Journal
 from twind.runtime.live_copy import LiveCopies
 from twind.runtime.live_stage import open_live_stage
 from twind.runtime.notify import Notifier
 from twind.runtime.pipeline import Feed
 from twind.runtime.publisher import Publisher
 from twind.runtime.pump import Pump
+from twind.runtime.restart.recovery import Recovery
+from twind.runtime.restart.saver import FOLDER, Saver
+from twind.runtime.restart.streams import Streams
+from twind.runtime.retries import Retries
+from twind.runtime.scene import SceneCopy
 from twind.runtime.shutdown import Shutdown, Step
 from twind.runtime.sinks import open_sinks
 from twind.runtime.snapshots import SnapshotWriter
 from twind.runtime.stage_view import StageView
 from twind.runtime.status import status_document
 from twind.runtime.supervisor import RestartPolicy, Supervisor
+from twind.runtime.traces import Traces
 from twind.runtime.viewers import viewer_hub
+from twind.sources.protocol import ResumableSource
 from twind.stage.bootstrap import bootstrap_of
 from twind.stage.thread import StageThread
 from twind.telemetry import Telemetry, events
@@ -49,17 +57,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from twind.config.load import Loaded
+    from twind.flow.sinks import Sink
     from twind.model.errors import RefusedInput
     from twind.model.messages import RawMessage
     from twind.model.state import Update
     from twind.model.topology import Topology
+    from twind.runtime.bindings import Bindings
     from twind.runtime.pipeline import BatchReport
-    from twind.sources.protocol import AcknowledgingSource, LossySource
+    from twind.runtime.restart.recovery import Recovered
+    from twind.sources.protocol import LossySource
     from twind.stage.live import LiveStage
     from twind.viewers.hub import Hub
 
 _CLOSE_RESERVE_S = 3.0
 """What the last steps of the drain may count on, however long the first ones take [s]."""
+
+_SNAPSHOT_S = 5.0
+"""How long the first and the last snapshot of the state may take [s]."""
 
 SWITCH_S = 0.0005
 """How long another thread may go on while the event loop waits for Python's global lock [s]. Writing the stage takes another
@@ -71,7 +85,7 @@ class Inlet:
     """One source and the pump that empties it."""
 
     type: str
-    source: LossySource | AcknowledgingSource
+    source: LossySource
     pump: Pump
 
 
@@ -86,6 +100,14 @@ class Twinned:
     snapshots: SnapshotWriter | None
     files: StageView
     viewers: Hub
+    bindings: Mapping[str, Bindings]
+    """What the topics of each source stand for, by its name."""
+    recovered: Recovered
+    """What an earlier life left."""
+    log: LogSink | None
+    """The recording that a restart reads on in."""
+    scene: SceneCopy
+    traces: Traces
 
 
 class Daemon:
@@ -106,9 +128,14 @@ class Daemon:
         self._starting = "opening the listener"
         self._started = False
         self._lag = LoopLag(telemetry)
+        self._journal = Journal(self._tell)
         self._notifier = Notifier.from_environment()
         self._supervisor = Supervisor(telemetry)
         self._thread = StageThread()
+        self._gate = asyncio.Lock()
+        """Held by whoever changes the state, and while it is copied."""
+        self._saver: Saver | None = None
+        self._sinks: list[Sink] = []
         self._dead_letters = DeadLetters(self.settings.state_dir / "dead-letters", telemetry=telemetry)
         views = Views(
             health=self.health,
@@ -118,6 +145,8 @@ class Daemon:
             streams=self._streams,
             metrics=telemetry.render_metrics,
             stage=lambda: None if self.twinned is None else self.twinned.files,
+            scene=lambda: self.twinned.scene.get() if self.twinned is not None and self._started else None,
+            trace=self._trace,
             live=lambda: self.twinned.viewers if self.twinned is not None and self._started else None,
         )
         self.http = HttpServer(self.settings.http, views, count=telemetry.metrics.count_request)
@@ -152,6 +181,7 @@ class Daemon:
         problems = check_against(settings, topology, self._loaded.marks)
         if problems:
             raise ConfigurationError(problems)
+        self._open_sinks(stage)
         self.twinned = twinned = await self._lay_out(stage)
         self.telemetry.metrics.estimation.figures = LiveFigures(
             topology, twinned.estimators, update=self._update, now_ns=time.time_ns
@@ -163,8 +193,8 @@ class Daemon:
             await twinned.snapshots.open()
             self._supervisor.supervise("snapshots", twinned.snapshots.run)
         self._starting = "opening the sources"
-        self._open_sinks(twinned)
-        self._open_sources(twinned)
+        self._announce(twinned)
+        await self._open_sources(twinned)
         self._supervisor.supervise("watchdog", lambda: self._notifier.run(lambda: self.health().live.ok))
         self._started = True
         robots, objects = len(topology.robots), len(topology.objects)
@@ -188,6 +218,22 @@ class Daemon:
         # The stage's thread has nothing else to do meanwhile.
         bootstrap, _ = await asyncio.gather(self._thread.call(bootstrap_of, stage), asyncio.to_thread(estimators.warm_up))
         await asyncio.to_thread(warm_up_twin)
+        self._starting = "restoring the state"
+        registry = self._loaded.registry
+        bindings = {
+            name: bindings_of(name, source, registry, topology, estimators, journal=self._journal)
+            for name, source in settings.sources.items()
+        }
+        log = next((recorder for recorder in self.recorders if isinstance(recorder, LogSink)), None)
+        recovery = Recovery(
+            settings.state_dir / FOLDER,
+            estimators,
+            bindings,
+            log,
+            rebuild_s=settings.restart.rebuild_s,
+            telemetry=self.telemetry,
+        )
+        recovered = await asyncio.to_thread(recovery.run)
         publisher = Publisher(
             settings.stage,
             estimators=estimators,
@@ -210,19 +256,32 @@ class Daemon:
         files = StageView(bootstrap, copies, settings.instance, self._seq)
         viewers = viewer_hub(settings, stage, files, telemetry=self.telemetry)
         publisher.on_failing = viewers.set_stale
-        return Twinned(topology, stage, estimators, publisher, snapshots, files, viewers)
+        traces = Traces(topology, estimators, now_s=time.monotonic)
+        publisher.on_shown = traces.show
 
-    def _open_sinks(self, twinned: Twinned) -> None:
-        """Make the sinks before the sources, so that they miss nothing."""
-        sinks = open_sinks(
+        async def live_layer() -> bytes:
+            return (await copies.newest()).data
+
+        scene = SceneCopy(settings.stage.root, live_layer)
+        return Twinned(
+            topology, stage, estimators, publisher, snapshots, files, viewers, bindings, recovered, log, scene, traces
+        )
+
+    def _open_sinks(self, stage: LiveStage) -> None:
+        """Make the sinks before the sources, so that they miss nothing, and before the state is restored from a recording."""
+        self._sinks = open_sinks(
             self._loaded,
             self.telemetry,
-            generation=twinned.stage.holder.generation,
-            robots=[robot.id for robot in twinned.topology.robots],
+            generation=stage.holder.generation,
+            robots=[robot.id for robot in stage.topology.robots],
         )
-        self.recorders = [sink for sink in sinks if isinstance(sink, RawSink)]
+        self.recorders = [sink for sink in self._sinks if isinstance(sink, RawSink)]
         for recorder in self.recorders:
             self._supervisor.supervise(f"sink {recorder.name}", recorder.run)
+
+    def _announce(self, twinned: Twinned) -> None:
+        """Let the other sinks work, and tell them what is shown."""
+        sinks = self._sinks
         aside = RestartPolicy(critical=False)
         services = [sink for sink in sinks if isinstance(sink, ServiceSink)]
         for service in services:
@@ -237,7 +296,12 @@ class Daemon:
                 telemetry=self.telemetry,
                 repeat_s=self.settings.log.repeat_s,
             )
-            twinned.publisher.on_shown = announcer.note_update
+
+            def note_shown(update: Update) -> None:
+                twinned.traces.show(update)
+                announcer.note_update(update)
+
+            twinned.publisher.on_shown = note_shown
             if twinned.publisher.current is not None:
                 announcer.note_update(twinned.publisher.current)
             self.telemetry.listener = announcer.note_event
@@ -246,8 +310,21 @@ class Daemon:
             if sink.settings.state_hz:
                 self._supervisor.supervise(f"states to {sink.name}", partial(announcer.tell_states, sink), policy=aside)
 
-    def _open_sources(self, twinned: Twinned) -> None:
+    async def _open_sources(self, twinned: Twinned) -> None:
         registry, settings, metrics = self._loaded.registry, self.settings, self.telemetry.metrics
+        pumps: dict[str, tuple[LossySource, Pump]] = {}
+        self._saver = saver = Saver(
+            settings.state_dir,
+            instance=settings.instance,
+            generation=twinned.stage.holder.generation,
+            estimators=twinned.estimators,
+            pumps=pumps,
+            log=twinned.log,
+            gate=self._gate,
+            interval_s=settings.restart.snapshot_s,
+            telemetry=self.telemetry,
+        )
+        metrics.watched.snapshot_age_s = lambda: None if saver.written_s is None else time.monotonic() - saver.written_s
 
         def on_report(report: BatchReport) -> None:
             twinned.publisher.note_used(report.used_ns)
@@ -255,23 +332,43 @@ class Daemon:
         for name, of_source in settings.sources.items():
             adapter = registry.sources.load(of_source.type)
             source = adapter.open(name, of_source, instance=settings.instance, telemetry=self.telemetry)
-            bindings = bindings_of(name, of_source, registry, twinned.topology, twinned.estimators)
-            feed = Feed(bindings, twinned.estimators, on_refused=partial(self._keep, name))
-            batch_s = settings.estimation.batch_ms / 1e3
             pump = Pump(
                 source,
-                feed,
-                batch_s=batch_s,
+                Feed(twinned.bindings[name], twinned.estimators, on_refused=partial(self._keep, name)),
+                batch_s=settings.estimation.batch_ms / 1e3,
                 telemetry=self.telemetry,
                 on_report=on_report,
                 recorders=self.recorders,
+                gate=self._gate,
             )
+            if name in twinned.recovered.watermarks:
+                pump.watermark = twinned.recovered.watermarks[name]
+            if isinstance(source, ResumableSource):
+                source.keep_with(Streams(pump, saver))
             self.telemetry.declare_source(name)
             self.inlets[name] = Inlet(of_source.type, source, pump)
+            pumps[name] = (source, pump)
             metrics.watch_queue(name, source.intake)
             metrics.watch_connection(name, partial(_connected, source))
-            self._supervisor.supervise(f"pump {name}", pump.run)
-            self._supervisor.supervise(f"source {name}", source.run)
+        # Before anything is acknowledged: from now on what is recorded lies beyond a snapshot, in whatever file it begins.
+        await self._save_within(saver)
+        self._supervisor.supervise("state snapshots", saver.run)
+        retries = Retries(
+            RetryFolder(settings.state_dir / "dead-letters" / RETRY),
+            {name: pump for name, (_, pump) in pumps.items()},
+            telemetry=self.telemetry,
+        )
+        self._supervisor.supervise("dead letters to retry", retries.run)
+        for name, inlet in self.inlets.items():
+            self._supervisor.supervise(f"pump {name}", inlet.pump.run)
+            self._supervisor.supervise(f"source {name}", inlet.source.run)
+
+    def _tell(self, happening: Happening) -> None:
+        self.telemetry.emit(
+            events.EntityEvent(
+                source=happening.source, entity=happening.entity, happened=happening.name, stamp_ns=happening.stamp_ns
+            )
+        )
 
     def _keep(self, source: str, message: RawMessage, refusal: RefusedInput) -> None:
         if refusal.reason is Refusal.OTHER_SHARD:
@@ -342,7 +439,10 @@ class Daemon:
         update = self._update()
         if self.twinned is None or update is None:
             return None
-        return entity_document(self.twinned.topology, update, time.time_ns(), entity_id)
+        return entity_document(self.twinned.topology, update, time.time_ns(), entity_id, events=self._journal.of(entity_id))
+
+    def _trace(self, entity_id: str, joint: str, after: int) -> Mapping[str, object] | None:
+        return None if self.twinned is None else self.twinned.traces.document(entity_id, joint, after)
 
     def _streams(self, begin: int) -> Mapping[str, object]:
         return {} if self.twinned is None else stream_list(self.twinned.estimators, begin)
@@ -357,6 +457,7 @@ class Daemon:
         code = await self.shutdown.drain(
             [
                 Step("process what the sources had received", self._finish_pumps),
+                Step("write the state down", self._save_state),
                 Step("disconnect the sources", self._close_sources),
                 Step("finish the recordings", self._close_recorders, reserve_s=_CLOSE_RESERVE_S),
                 Step("write the last state", self._write_last, reserve_s=_CLOSE_RESERVE_S),
@@ -372,6 +473,8 @@ class Daemon:
         return code
 
     async def _finish_pumps(self) -> None:
+        if not self._started:  # asked to stop before the first of them ran
+            return
         for name, inlet in self.inlets.items():
             self._supervisor.release(f"source {name}")
             self._supervisor.release(f"pump {name}")
@@ -379,10 +482,23 @@ class Daemon:
         for name in self.inlets:
             await self._supervisor.finish(f"pump {name}")
 
+    async def _save_state(self) -> None:
+        if self._saver is not None and self._started:
+            await self._supervisor.stop("state snapshots")
+            await self._save_within(self._saver)
+
+    async def _save_within(self, saver: Saver) -> None:
+        try:
+            async with asyncio.timeout(_SNAPSHOT_S):
+                await saver.save()
+        except TimeoutError:
+            self.telemetry.emit(events.SnapshotFailed(error="the recording that it belongs to cannot be written"))
+
     async def _close_sources(self) -> None:
         for name, inlet in self.inlets.items():
             await inlet.source.aclose()
-            await self._supervisor.finish(f"source {name}")
+            if self._started:
+                await self._supervisor.finish(f"source {name}")
 
     async def _close_recorders(self) -> None:
         for recorder in self.recorders:
@@ -408,6 +524,7 @@ class Daemon:
 
     async def _close_viewers(self) -> None:
         if self.twinned is not None:
+            await self.twinned.scene.aclose()
             await self.twinned.viewers.aclose(f"{self.settings.instance} stops: {self.shutdown.reason}")
 
     async def _close_stage(self) -> None:

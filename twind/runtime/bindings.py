@@ -10,18 +10,21 @@ from twind.model.time import ms_to_ns
 from twind.runtime.body_bindings import BodyBinding, body_binding
 from twind.runtime.clock_binding import ClockBinding
 from twind.runtime.joint_layouts import JointLayouts
+from twind.runtime.journal import EventBinding, Journal
 from twind.runtime.packed_binding import PackedBinding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from twind.codecs.protocol import Codec
+    from twind.codecs.protocol import Codec, EventCodec
     from twind.config.base import RouteSettings, SourceSettings
     from twind.config.registry import Registry
     from twind.model.messages import JointSample
     from twind.model.topology import Topology
     from twind.runtime.joint_layouts import RowAllocator
 
+_MAX_EVENT_TOPICS = 65_536
+"""Topics with events that are remembered; they come from outside."""
 _MAX_UNKNOWN_TOPICS = 4096
 """Refusals are remembered per topic, so that a flood of them stays cheap; the memory is emptied at this size."""
 
@@ -54,17 +57,27 @@ class JointBinding:
         return layout
 
 
-Binding = JointBinding | BodyBinding | PackedBinding | ClockBinding
+Binding = JointBinding | BodyBinding | PackedBinding | ClockBinding | EventBinding
 
 
-def bindings_of(name: str, source: SourceSettings, registry: Registry, topology: Topology, rows: RowAllocator) -> Bindings:
+def bindings_of(
+    name: str,
+    source: SourceSettings,
+    registry: Registry,
+    topology: Topology,
+    rows: RowAllocator,
+    *,
+    journal: Journal | None = None,
+) -> Bindings:
     """Return the bindings of one source as its settings say; the daemon and replay make them alike.
 
     Raises:
         PermanentError: A codec cannot be loaded.
     """
     codecs = {route.codec: registry.codecs.load(route.codec)() for route in source.routes}
-    return Bindings(source.routes, codecs, topology, rows, source=name, latency_floor_ms=source.latency_floor_ms)
+    return Bindings(
+        source.routes, codecs, topology, rows, source=name, latency_floor_ms=source.latency_floor_ms, journal=journal
+    )
 
 
 class Bindings:
@@ -79,6 +92,7 @@ class Bindings:
         *,
         source: str = "",
         latency_floor_ms: float = 0.0,
+        journal: Journal | None = None,
     ) -> None:
         self._routes = routes
         self._source = source
@@ -86,6 +100,8 @@ class Bindings:
         self._codecs = codecs
         self._topology = topology
         self._rows = rows
+        self._journal = journal or Journal()
+        self._event_topics = 0
         self.known: dict[str, Binding] = {}
         """Topic to binding; the hot path reads this directly."""
         self._refused: dict[str, tuple[Refusal, str]] = {}
@@ -146,7 +162,17 @@ class Bindings:
         if codec.kind == "clock":
             stream = self._stream(topic, index, route)
             return ClockBinding(index, codec, stream=stream, max_bytes=route.max_bytes, rows=self._rows)
+        if codec.kind == "event":
+            return self._event_binding(index, entity_id, codec, route, found.get("event", ""))
         return body_binding(index, codec, stream=self._stream(topic, index, route), max_bytes=route.max_bytes)
+
+    def _event_binding(self, index: int, entity: str, codec: EventCodec, route: RouteSettings, name: str) -> EventBinding:
+        if self._event_topics >= _MAX_EVENT_TOPICS:
+            raise RefusedInput(Refusal.TOO_MANY_TOPICS, f"more than {_MAX_EVENT_TOPICS} topics carry events")
+        self._event_topics += 1
+        return EventBinding(
+            index, entity, codec, name=name, source=self._source, max_bytes=route.max_bytes, journal=self._journal
+        )
 
     def _joint_layouts(self, robot: int) -> JointLayouts:
         return JointLayouts(self._topology.robots[robot], self._topology.first_joint[robot], rows=self._rows)

@@ -22,7 +22,9 @@ def entity_list(topology: Topology, update: Update, now_ns: int) -> list[Documen
     return [_head(topology, update, now_ns, index) for index in range(len(topology.entities))]
 
 
-def entity_document(topology: Topology, update: Update, now_ns: int, entity_id: str) -> Document | None:
+def entity_document(
+    topology: Topology, update: Update, now_ns: int, entity_id: str, *, events: list[Document] | None = None
+) -> Document | None:
     """Return everything about one entity, or None when there is no such id. Positions in metres or radians, poses in world."""
     index = topology.entity_index.get(entity_id)
     if index is None:
@@ -31,6 +33,8 @@ def entity_document(topology: Topology, update: Update, now_ns: int, entity_id: 
     document = _head(topology, update, now_ns, index)
     document["stamp_ns"] = int(update.stamp_ns[index]) if sampled else None
     document["seq"] = int(update.entity_seq[index])
+    if events:
+        document["events"] = events
     entity = topology.entities[index]
     if isinstance(entity, Robot):
         document["joints"] = _joints(entity, topology.first_joint[index], update)
@@ -66,6 +70,8 @@ def _joints(robot: Robot, first: int, update: Update) -> Document:
             **_effort(update, row),
             "position_std": float(update.joint_std[row]),
             "unit": joint.kind.unit,
+            "lower": joint.lower,
+            "upper": joint.upper,
             "status": _word(update.joint_status[row]),
             **({"limited": True} if update.limited[row] else {}),
         }
@@ -149,3 +155,5 @@ class StatusDocument:
     stage: StageStatus
     sources: tuple[SourceStatus, ...]
     components: tuple[ComponentDocument, ...]
+    now_ns: int = 0
+    """Daemon wall clock when this was made [ns]: who asks can tell how far the own clock is off."""

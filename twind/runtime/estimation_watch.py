@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -62,7 +62,14 @@ class EstimationWatch:
     def _state(self) -> tuple[bytes, ...]:
         """Return all that can change when something happens; bytes are compared in a tenth of the time that arrays need."""
         joints, poses, efforts = self._estimators.joints, self._estimators.poses, self._estimators.efforts
-        columns = [joints.resets, joints.channels, joints.frozen, poses.resets, poses.twist_off]
+        columns: list[NDArray[Any]] = [
+            joints.resets,
+            joints.channels,
+            joints.frozen,
+            poses.resets,
+            poses.twist_off,
+            poses.frozen,
+        ]
         columns += [] if efforts is None else [efforts.channels]
         return tuple([column.tobytes() for column in columns])
 

@@ -20,7 +20,7 @@ from twind.model.time import NO_STAMP, ms_to_ns, s_to_ns
 from twind.model.topology import JointKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -56,6 +56,10 @@ class Stream:
     topic: str
     entity: str
     """Id of the entity that the topic is about."""
+    latency_floor_ns: int = 0
+    """What the soonest message takes, as set [ns]."""
+    period_ns: int = 0
+    """Time between two sequence numbers, as set [ns]; 0 unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +127,10 @@ class Estimators:
         """What each row of the clocks and of the tally stands for."""
         self._rows_about: dict[tuple[str, str], list[int]] = {}
         """Streams of a source that are about an entity."""
-        self._measured: dict[tuple[str, str], ClockSample] = {}
+        self.clock_samples: dict[tuple[str, str], ClockSample] = {}
         """What was last said of the clock of an entity, by source."""
+        self._expected: dict[tuple[str, str], int] = {}
+        """Rows of streams that are known from an earlier life, and were not asked for in this one, by source and topic."""
         self.tally = Tally(self._max_streams)
         self.clocks = ClockBank(
             self._max_streams,
@@ -148,6 +154,8 @@ class Estimators:
         )
         self.uses_velocity = False
         """Whether any joint listens to reported velocities; when none does, they are not even collected."""
+        self.on_joints: Callable[[JointArrays, Ints, Bytes], None] | None = None
+        """Told of each batch of joint messages: stamps in the daemon's clock [ns], and the verdicts. None: nobody looks."""
         self.efforts: EffortBank | None = None
         """Efforts of joints, where any joint listens to them."""
         self._coast_ns = ms_to_ns(settings.coast_ms)
@@ -231,19 +239,37 @@ class Estimators:
         Raises:
             RefusedInput: All rows are taken.
         """
+        about = "" if entity < 0 else self.topology.entities[entity].id
+        stream = Stream(source, topic, about, latency_floor_ns, period_ns)
+        expected = self._expected.pop((source, topic), None)
+        if expected is not None and self.streams[expected] == stream:
+            return expected
         if len(self.streams) == self._max_streams:
             raise RefusedInput(
                 Refusal.TOO_MANY_TOPICS,
                 f"{self._max_streams} topics already lead to this stage's entities; use fewer placeholders in the routes",
             )
-        row = len(self.streams)
-        self.clocks.configure(row, latency_floor_ns=latency_floor_ns, period_ns=period_ns)
-        stream = Stream(source, topic, "" if entity < 0 else self.topology.entities[entity].id)
-        self.streams.append(stream)
-        self._rows_about.setdefault((source, stream.entity), []).append(row)
-        known = self._measured.get((source, stream.entity))
+        row = self._add_stream(stream)
+        known = self.clock_samples.get((source, stream.entity))
         if known is not None:  # such as a retained message, which comes before the first sample
             self.clocks.set_two_way(row, known.offset_ns, known.error_ns * _SIGMA_OF_BOUND, at_ns=known.stamp_ns)
+        return row
+
+    def _add_stream(self, stream: Stream) -> int:
+        row = len(self.streams)
+        self.clocks.configure(row, latency_floor_ns=stream.latency_floor_ns, period_ns=stream.period_ns)
+        self.streams.append(stream)
+        self._rows_about.setdefault((stream.source, stream.entity), []).append(row)
+        return row
+
+    def expect_stream(self, source: str, topic: str, entity: str, configured: tuple[int, int]) -> int | None:
+        """Return the row for a stream of an earlier life, which `new_stream` returns again if nothing else is set for it.
+
+        None: its entity is not in the stage, or all rows are taken.
+        """
+        if len(self.streams) == self._max_streams or (entity and entity not in self.topology.entity_index):
+            return None
+        self._expected[source, topic] = row = self._add_stream(Stream(source, topic, entity, *configured))
         return row
 
     def measured_both_ways(self, stream: int, sample: ClockSample) -> None:
@@ -269,7 +295,7 @@ class Estimators:
             said_s = f"{sample.offset_ns * 1e-9:.6f} s within {sample.error_ns * 1e-9:.6f} s"
             raise RefusedInput(Refusal.BAD_CLOCK, f"an offset of {said_s} contradicts when messages came")
         if sample.topics is None:
-            self._measured[said.source, said.entity] = sample
+            self.clock_samples[said.source, said.entity] = sample
         self.tally.add_messages([stream])
 
     def new_layout(self, joints: Sequence[int]) -> int:
@@ -287,6 +313,8 @@ class Estimators:
         resets = self.tally.add(batch.stream, verdicts, nis, offset=batch.offset)
         if self.uses_velocity and len(batch.velocity):
             self._count_velocities(batch, mapped, verdicts)
+        if self.on_joints is not None:
+            self.on_joints(batch, mapped, verdicts)
         if self.efforts is not None and len(batch.effort):
             self._ingest_efforts(self.efforts, batch, mapped, verdicts)
         samples = Samples(None, batch.stream, batch.receive_ns, batch.offset)

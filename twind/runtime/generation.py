@@ -44,6 +44,14 @@ def next_generation(state_dir: Path, *, newest_elsewhere: int = 0) -> int:
     return generation
 
 
+def newest_generation(state_dir: Path) -> int:
+    """Return the generation that was started last in a state folder; 0 where none can be read."""
+    try:
+        return _read(state_dir / _FILE)
+    except OSError:
+        return 0
+
+
 def _read(path: Path) -> int:
     try:
         text = path.read_text(encoding="ascii")

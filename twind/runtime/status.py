@@ -53,6 +53,7 @@ def status_document(
             ComponentDocument(one.name, one.state, one.critical, one.restarts, now_s - one.since_monotonic_s, one.error)
             for one in components
         ),
+        now_ns=time.time_ns(),
     )
 
 

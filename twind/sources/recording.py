@@ -32,6 +32,8 @@ _RUN_BYTES = 2**20
 _MAX_CHUNK_BYTES = 2**30
 _MAX_STAMP = 2**63 - 1
 _received = attrgetter("receive_ns")
+_Found = tuple[int, int, int, bytes]
+"""Channel, sequence, log time and payload of one message."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +45,10 @@ class RecordedChannel:
     """The schema's name; the encoding of the messages where there is no schema."""
     source: str
     """Name of the source that received it; empty where the recording does not say."""
+    stream: str = ""
+    """What its messages' numbers are numbers of; see `RawMessage`."""
+    numbers_above: int = -1
+    """What their sequence is added to for that; below 0 when they have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +122,26 @@ class Recording:
             block: One of `blocks`.
             key: Says what stands for a channel as the messages' topic.
         """
-        found: list[tuple[int, int, bytes]] = []
+        found: list[_Found] = []
         self._read_records(self._content(block), found)
-        topics = {number: self._topic(number, key) for number in {number for number, _, _ in found}}
-        messages = [
-            RawMessage(topic, payload, stamp)
-            for number, stamp, payload in found
-            if (topic := topics[number]) is not None and stamp <= _MAX_STAMP
-        ]
-        self.damaged += len(found) - len(messages)
+        channels = {number: self._channel(number, key) for number in {entry[0] for entry in found}}
+        messages: list[RawMessage] = []
+        for number, sequence, stamp, payload in found:
+            channel = channels[number]
+            if channel is None or stamp > _MAX_STAMP:
+                self.damaged += 1
+                continue
+            topic, stream, above = channel
+            if above < 0:
+                messages.append(RawMessage(topic, payload, stamp))
+            else:
+                messages.append(RawMessage(topic, payload, stamp, stream=stream, number=above + sequence))
         return messages
 
-    def _topic(self, number: int, key: Callable[[RecordedChannel], str]) -> str | None:
+    def _channel(self, number: int, key: Callable[[RecordedChannel], str]) -> tuple[str, str, int] | None:
+        """Return topic, stream and where numbers begin."""
         channel = self._channels.get(number) or self._find_channel(number)
-        return None if channel is None else key(channel)
+        return None if channel is None else (key(channel), channel.stream, channel.numbers_above)
 
     # Finding blocks.
 
@@ -203,8 +215,8 @@ class Recording:
             return b""
         return content
 
-    def _read_records(self, content: bytes, found: list[tuple[int, int, bytes]]) -> None:
-        """Append (channel, log time, payload) of every whole message; note the channels and schemas between them."""
+    def _read_records(self, content: bytes, found: list[_Found]) -> None:
+        """Append (channel, sequence, log time, payload) of every whole message; note the channels and schemas between them."""
         offset, end = 0, len(content)
         record, message, head = _RECORD.unpack_from, _MESSAGE.unpack_from, _MESSAGE.size
         while offset + 9 <= end:
@@ -214,8 +226,8 @@ class Recording:
             if offset > end:
                 return
             if opcode == 5 and length >= head:  # noqa: PLR2004  (Opcode.MESSAGE, which costs more to compare with)
-                channel, _, stamp, _ = message(content, start)
-                found.append((channel, stamp, content[start + head : offset]))
+                channel, sequence, stamp, _ = message(content, start)
+                found.append((channel, sequence, stamp, content[start + head : offset]))
             elif opcode in (Opcode.SCHEMA, Opcode.CHANNEL):
                 self._note(opcode, content[start:offset])
 
@@ -227,8 +239,14 @@ class Recording:
                 number, schema = _CHANNEL.unpack_from(content)
                 topic, offset = _text(content, _CHANNEL.size)
                 encoding, offset = _text(content, offset)
-                codec = self._schemas.get(schema) or encoding
-                self._channels[number] = RecordedChannel(topic, codec, _texts(content, offset).get("source", ""))
+                about = _texts(content, offset)
+                self._channels[number] = RecordedChannel(
+                    topic,
+                    self._schemas.get(schema) or encoding,
+                    about.get("source", ""),
+                    about.get("stream", ""),
+                    int(about["numbers_above"]) if about.get("numbers_above", "").isdecimal() else -1,
+                )
             else:
                 name, offset = _text(content, 0)
                 self.metadata[name] = _texts(content, offset)

@@ -64,8 +64,84 @@ class SubscriptionRefused(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PartitionAssigned(Event):
+    """A partition is read from now on; `position` is the number to begin with, or a word."""
+
+    limited = False
+    counter = "partitions_assigned"
+    labels = ("source",)
+    source: str
+    partition: str
+    position: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionReleased(Event):
+    """A partition is not read any more: this daemon stops, or it failed and is opened anew, or somebody else has it."""
+
+    limited = False
+    counter = "partitions_released"
+    labels = ("source", "reason")
+    source: str
+    partition: str
+    reason: str
+    """shutdown | failed | lost | stolen"""
+    contained: bool = False
+    """Whether all that was taken of it is in a snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionFailed(Event):
+    """A partition cannot be read now; trying goes on."""
+
+    level = "warning"
+    counter = "partition_failures"
+    labels = ("source",)
+    source: str
+    partition: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionStalled(Event):
+    """A partition has events but gives none; the connection is made anew."""
+
+    level = "warning"
+    counter = "partition_stalls"
+    labels = ("source",)
+    source: str
+    partition: str
+    events_waiting: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFailed(Event):
+    """A position could not be noted for others to see; nothing is lost, the snapshot has it too."""
+
+    level = "warning"
+    counter = "checkpoint_failures"
+    labels = ("source",)
+    source: str
+    partition: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClocksDisagree(Event):
+    """The clock of a hub and this machine's differ, so all ages are wrong by as much."""
+
+    level = "warning"
+    counter = "hub_clocks_disagree"
+    labels = ("source",)
+    source: str
+    seconds: float
+    """This machine's clock less the hub's, as far as arrivals show it."""
+
+
+@dataclass(frozen=True, slots=True)
 class MessagesDropped(Event):
-    """Messages were lost because a queue had no room."""
+    """Messages were lost: a queue had no room, or a hub had deleted events before they were read."""
 
     level = "error"
     counter = "messages_dropped"
@@ -73,6 +149,79 @@ class MessagesDropped(Event):
     source: str
     reason: str
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesPassedOver(Event):
+    """Messages came again that had been taken already, or are of a stream that belongs to another daemon by now."""
+
+    level = "debug"
+    counter = "messages_passed_over"
+    labels = ("source", "reason")
+    source: str
+    reason: str
+    """repeated | not_owned"""
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLettersRetried(Event):
+    """Messages that had been refused were given to the daemon again by `twind dead-letters retry`."""
+
+    counter = "dead_letters_retried"
+    labels = ("source",)
+    source: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateRestored(Event):
+    """The state of an earlier life is back: from a snapshot, and from what the recording holds beyond it."""
+
+    limited = False
+    snapshot: str
+    """Name of the file; empty where none was used."""
+    entities: int
+    left_out: int
+    """Rows whose joint, body or stream is not in the stage any more, or is set up in another way."""
+    messages: int
+    """Messages of the recording that were used again."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRefused(Event):
+    """A snapshot of the state cannot be used and was set aside; an older one is tried, or the state begins anew."""
+
+    level = "error"
+    limited = False
+    counter = "state_snapshots_refused"
+    labels = ("reason",)
+    reason: str
+    """unreadable | newer | layout"""
+    file: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFailed(Event):
+    """The state could not be written down; it is tried again. Until then a restart has to go further back."""
+
+    level = "error"
+    counter = "state_snapshot_failures"
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingTailMissing(Event):
+    """What was recorded after the newest usable snapshot cannot be read, so the state lacks it."""
+
+    level = "error"
+    counter = "recording_tails_missing"
+    labels = ("sink",)
+    limited = False
+    sink: str
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +260,19 @@ SourceMoving = estimate_events.SourceMoving
 ClockStepped = estimate_events.ClockStepped
 StampsFrozen = estimate_events.StampsFrozen
 ClockNotShared = estimate_events.ClockNotShared
+
+
+@dataclass(frozen=True, slots=True)
+class EntityEvent(Event):
+    """Something happened to an entity, as it or its hub reported it."""
+
+    counter = "entity_events"
+    labels = ("source",)
+    source: str
+    entity: str
+    happened: str
+    """What: the word that was reported."""
+    stamp_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +323,19 @@ class RecordingLost(Event):
     """queue_full | write_failed | too_many_topics"""
     count: int
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingHeld(Event):
+    """The recording cannot be written: nothing of it is acknowledged, and it is tried again. Make room, or repair the disk."""
+
+    level = "error"
+    counter = "recording_write_failures"
+    labels = ("sink",)
+    sink: str
+    waiting: int
+    """Messages that are held and not acknowledged; when there are as many as may be, their source waits."""
+    error: str
 
 
 @dataclass(frozen=True, slots=True)

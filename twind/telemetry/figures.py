@@ -1,4 +1,4 @@
-"""The figures of estimation as metrics, status and replay show them: of streams, of their channels, of entities."""
+"""Figures as metrics, status and replay show them: of streams, of their channels, of entities, of partitions."""
 
 from __future__ import annotations
 
@@ -97,3 +97,20 @@ class Figures(Protocol):
 
     def other_entities(self, begin: int) -> EntityFigures | None:
         """Return those of all further entities together; None when there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionFigures:
+    """How far one partition is, that is read here."""
+
+    partition: str
+    lag_events: int
+    """Events that wait in the hub, when it was last asked."""
+    lag_s: float
+    """How long ago the hub got what was read last, while more waits there [s]."""
+    position: int
+    """Number of the newest event that was read; -1 before the first."""
+    events: int
+    """Events read since it was assigned."""
+    repeated: int
+    """Events among them that had been read before, and were passed over."""

@@ -96,6 +96,8 @@ class Telemetry:
         self.metrics.source(source)
         self.declare(events.SourceConnected, source=source)
         self.declare(events.SourceDisconnected, source=source)
+        self.declare(events.MessagesPassedOver, source=source, reason="repeated")
+        self.declare(events.MessagesPassedOver, source=source, reason="not_owned")
         for reason in Refusal:
             self.declare(events.MessagesRefused, source=source, reason=reason)
 

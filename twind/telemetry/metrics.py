@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 import twind
 from twind.model.estimates import Status, Verdict
 from twind.telemetry.estimation import EstimationMetrics
+from twind.telemetry.partitions import WatchedPartitions
 from twind.telemetry.watched import Watched, WatchedQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from prometheus_client import Counter
 
     from twind.telemetry.catalogue import Catalogue
+    from twind.telemetry.figures import PartitionFigures
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SHORT = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
@@ -61,6 +63,16 @@ class Metrics:
         self.event_loop_lag_seconds = catalogue.histogram(
             "event_loop_lag_seconds", "How much later than asked for the event loop ran a timer.", _SECONDS
         )
+        self.state_snapshot_seconds = catalogue.histogram(
+            "state_snapshot_seconds", "Time to write the state down, ready for a restart.", _SECONDS
+        )
+        self.state_pause_seconds = catalogue.histogram(
+            "state_pause_seconds", "How long samples waited while the state was copied for a snapshot.", _SHORT
+        )
+        self.state_snapshot_bytes = catalogue.gauge("state_snapshot_bytes", "Size of the newest snapshot of the state.")
+        self.state_restore_seconds = catalogue.gauge(
+            "state_restore_seconds", "Time that it took at start to bring the state back; 0 where there was none."
+        )
         self.viewers = catalogue.gauge("viewers", "Viewers that are connected to the live stream.")
         self.viewer_frames = catalogue.counter("viewer_frames_sent", "Frames sent to viewers.")
         self.viewer_frames_encoded = catalogue.counter("viewer_frames_encoded", "Frames encoded, each for one viewer or more.")
@@ -72,6 +84,7 @@ class Metrics:
         build.labels(twind.__version__, platform.python_version()).set(1)
         self._config = catalogue.gauge("config_info", "Always 1; the label identifies the configuration.", ("hash",))
         self.watched = Watched(catalogue)
+        self._partitions = WatchedPartitions(catalogue)
         self.estimation = EstimationMetrics(catalogue)
 
     def source(self, name: str) -> SourceMetrics:
@@ -92,6 +105,10 @@ class Metrics:
     def watch_connection(self, source: str, connected: Callable[[], bool]) -> None:
         """Read at each scrape whether a source is connected."""
         self.watched.connected[source] = connected
+
+    def watch_partitions(self, source: str, figures: Callable[[], Iterable[PartitionFigures]]) -> None:
+        """Read at each scrape how far the partitions of a source are."""
+        self._partitions.sources[source] = figures
 
     def set_entities(self, counts: Sequence[int]) -> None:
         """Publish how many entities have each `Status`, in the order of its values."""

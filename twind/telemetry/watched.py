@@ -52,6 +52,8 @@ class Watched(Collector):
         """State of every supervised component, by its name."""
         self.ready: Callable[[], bool] = bool
         """What `/readyz` says."""
+        self.snapshot_age_s: Callable[[], float | None] = lambda: None
+        """Age of the newest snapshot of the state [s]; None before the first."""
         self.log_lines_dropped: Callable[[], int] = int
         """Log lines that could not be written."""
         for name, kind, documentation, _ in _QUEUE:
@@ -62,6 +64,7 @@ class Watched(Collector):
         catalogue.describe("twind_source_connected", "gauge", ("source",), _CONNECTED)
         catalogue.describe("twind_component_state", "gauge", ("component", "state"), _COMPONENT)
         catalogue.describe("twind_ready", "gauge", (), _READY)
+        catalogue.describe("twind_state_snapshot_age_seconds", "gauge", (), _SNAPSHOT_AGE)
         catalogue.describe("twind_log_lines_dropped_total", "counter", (), _DROPPED)
         catalogue.registry.register(self)
 
@@ -81,10 +84,14 @@ class Watched(Collector):
             components.add_metric((component, state), 1.0)
         yield components
         yield GaugeMetricFamily("twind_ready", _READY, value=float(self.ready()))
+        age_s = self.snapshot_age_s()
+        if age_s is not None:
+            yield GaugeMetricFamily("twind_state_snapshot_age_seconds", _SNAPSHOT_AGE, value=age_s)
         yield CounterMetricFamily("twind_log_lines_dropped", _DROPPED, value=self.log_lines_dropped())
 
 
 _CONNECTED = "Whether the source is connected (1) or away (0)."
 _COMPONENT = "1 for the state that the supervised component is in."
 _READY = "Whether /readyz says yes (1) or no (0)."
+_SNAPSHOT_AGE = "Age of the newest snapshot of the state: what a restart without a recording lacks."
 _DROPPED = "Log lines that standard error could not take in time."

@@ -3,6 +3,8 @@
 command       `twind emulate eventhubs`
 pytest_plugin a fixture
 thread        the emulator in a thread of its own
+iothub        devices at an MQTT broker, as IoT Hub hands them on
+mqtt          as much of MQTT as that takes
 control       faults over HTTP
 server        sockets around connections
 namespace     hubs, policies, faults: what all connections share

@@ -65,6 +65,11 @@ class _Rule(click.ParamType[Rule]):
 @click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="Certificate chain (PEM): speak TLS.")
 @click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Its key (PEM), unless it is in the same file.")
 @click.option("--throughput-units", type=click.IntRange(0), default=0, help="Limit what goes in and out. Default: no limits.")
+@click.option(
+    "--iothub-mqtt",
+    metavar="URL",
+    help="Stand in for an IoT Hub: what devices publish at this MQTT broker (mqtt://HOST:PORT) becomes events of a hub.",
+)
 @click.option("--control", type=click.IntRange(0, 65535), help="Take faults over HTTP on this port; 0 takes a free one.")
 def eventhubs(
     *,
@@ -76,6 +81,7 @@ def eventhubs(
     tls_key: str | None,
     throughput_units: int,
     control: int | None,
+    iothub_mqtt: str | None,
 ) -> None:
     """Run an emulator of Azure Event Hubs, in memory, until Ctrl-C.
 
@@ -103,16 +109,19 @@ def eventhubs(
         throughput_units=throughput_units,
     )
     try:
-        asyncio.run(_run(emulator, host=host, control=control))
+        asyncio.run(_run(emulator, host=host, control=control, iothub_mqtt=iothub_mqtt))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--iothub-mqtt") from error
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error}") from error
 
 
-async def _run(emulator: Emulator, *, host: str, control: int | None) -> None:
+async def _run(emulator: Emulator, *, host: str, control: int | None, iothub_mqtt: str | None) -> None:
     """Serve until SIGINT or SIGTERM."""
     import asyncio
     import contextlib
     import signal
+    from urllib.parse import urlsplit
 
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -124,6 +133,13 @@ async def _run(emulator: Emulator, *, host: str, control: int | None) -> None:
 
             taken = await stack.enter_async_context(serve(emulator, host=host, port=control))
             click.echo(f"control: http://{host}:{taken}/")
+        if iothub_mqtt is not None:
+            from twind_eventhubs.emulator.iothub import Bridge
+
+            hub = next(iter(emulator.namespace.hubs.values())).name
+            bridge = await stack.enter_async_context(Bridge(emulator, hub, iothub_mqtt))
+            await bridge.subscribed.wait()
+            click.echo(f"devices: those at {urlsplit(iothub_mqtt).hostname}, into {hub}")
         click.echo(f"hubs: {', '.join(hub.name for hub in emulator.namespace.hubs.values())}")
         click.echo(f"connection string: {emulator.connection_string}")
         await ended.wait()

@@ -71,6 +71,8 @@ class _Control:
                 emulator.slow(float(ask["latency_s"]))
             case "stall":
                 emulator.stall(stalled=bool(ask.get("stalled", True)))
+            case "half_open":
+                return emulator.half_open()
             case other:
-                raise ValueError(f"no fault {other!r}: disconnect, steal, busy, duplicate, slow, stall")
+                raise ValueError(f"no fault {other!r}: disconnect, steal, busy, duplicate, slow, stall, half_open")
         return None

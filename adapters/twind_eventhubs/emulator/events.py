@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from twind_eventhubs.emulator.amqp.values import Value
 
 _PROPERTIES = 13
+_MESSAGE_ID = 0
 _CONTENT_TYPE = 6
 _CONTENT_ENCODING = 7
 
@@ -24,6 +25,7 @@ def event(
     properties: Mapping[str, Value] | None = None,
     annotations: Mapping[str, Value] | None = None,
     content_type: str | None = None,
+    message_id: str | None = None,
 ) -> Message:
     """Return an event.
 
@@ -32,12 +34,15 @@ def event(
         properties: Application properties.
         annotations: Message annotations, which the SDKs show as system properties.
         content_type: Such as "application/json".
+        message_id: What the sender calls it.
     """
     rest = b""
-    if content_type is not None:
+    if content_type is not None or message_id is not None:
         fields: list[Value] = [None] * _PROPERTIES
-        fields[_CONTENT_TYPE] = Symbol(content_type)
-        fields[_CONTENT_ENCODING] = Symbol("utf-8")
+        fields[_MESSAGE_ID] = message_id
+        if content_type is not None:
+            fields[_CONTENT_TYPE] = Symbol(content_type)
+            fields[_CONTENT_ENCODING] = Symbol("utf-8")
         rest += messages.section(messages.PROPERTIES, fields)
     if properties:
         application: dict[Value, Value] = {name: value for name, value in properties.items()}  # noqa: C416  (keys of any type)
@@ -54,6 +59,8 @@ def device_event(
     source: str = "Telemetry",
     properties: Mapping[str, Value] | None = None,
     content_type: str | None = "application/json",
+    message_id: str | None = None,
+    module: str | None = None,
 ) -> Message:
     """Return an event as IoT Hub routes it to its Event Hubs endpoint.
 
@@ -64,6 +71,8 @@ def device_event(
         source: `Telemetry`, `twinChangeEvents`, `deviceLifecycleEvents`, `deviceConnectionStateEvents`.
         properties: Application properties.
         content_type: What the device said of the body.
+        message_id: What the device calls it.
+        module: Module id, where one of its modules sent it.
     """
     annotations: dict[str, Value] = {
         "iothub-connection-device-id": device,
@@ -72,4 +81,6 @@ def device_event(
         "iothub-enqueuedtime": Timestamp(enqueued_ms),
         "iothub-message-source": source,
     }
-    return event(body, properties=properties, annotations=annotations, content_type=content_type)
+    if module is not None:
+        annotations["iothub-connection-module-id"] = module
+    return event(body, properties=properties, annotations=annotations, content_type=content_type, message_id=message_id)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 from twind_eventhubs.emulator.amqp.connection import Connection
 from twind_eventhubs.emulator.amqp.errors import AmqpError
+from twind_eventhubs.emulator.faults import Faults
 from twind_eventhubs.emulator.hub import DEFAULT_GROUP
 from twind_eventhubs.emulator.namespace import Namespace
 
@@ -137,6 +138,13 @@ class Emulator:
         for peer in list(self._peers):
             peer.stall(stalled=stalled)
 
+    def half_open(self) -> int:
+        """Leave the connections that are there now without an answer for good; new ones work. Return how many."""
+        peers = list(self._peers)
+        for peer in peers:
+            peer.go_silent()
+        return len(peers)
+
     def steal(self, hub: str, partition: str, *, group: str = DEFAULT_GROUP) -> int:
         """Take a partition from whoever reads it, as a reader with a higher epoch would; return how many lost it.
 
@@ -252,6 +260,12 @@ class _Peer(asyncio.Protocol):
             else:
                 self._transport.resume_reading()
         self.wake()
+
+    def go_silent(self) -> None:
+        """Stop for good."""
+        self._faults = Faults()
+        self._faults.stalled = True
+        self.stall(stalled=True)
 
     def close(self, error: AmqpError) -> None:
         """End the connection and say why."""

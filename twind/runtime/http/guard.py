@@ -25,6 +25,12 @@ PROBES = frozenset({"livez", "readyz", "startupz"})
 STREAMS = frozenset({"live"})
 """Routes whose answer goes on for as long as the client likes."""
 
+OPEN = PROBES | {"page", "page_file"}
+"""Routes that need no token: also the page itself, which holds nothing of the twin and asks for the token."""
+
+UNHURRIED = STREAMS | {"scene"}
+"""Routes that may take longer: the scene of a large stage, which has a limit of its own."""
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -35,7 +41,7 @@ def guard(access: Access, *, count: Callable[[str, int], None], timeout_s: float
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         route = request.match_info.route.name or "unmatched"
         try:
-            response = await _checked(request, handler, route, access, None if route in STREAMS else timeout_s)
+            response = await _checked(request, handler, route, access, None if route in UNHURRIED else timeout_s)
         except web.HTTPException as refusal:
             response = answers.error(refusal.status, refusal.reason.lower(), headers=_kept(refusal))
         except TimeoutError:
@@ -60,7 +66,7 @@ async def _checked(
 ) -> web.StreamResponse:
     if not access.knows_host(request.headers.get("Host", "")):
         return answers.error(421, "this listener is on loopback: ask it as localhost or by its loopback address")
-    if route not in PROBES and not _admitted(request, route, access):
+    if route not in OPEN and not _admitted(request, route, access):
         return answers.error(401, "a bearer token is needed", headers={"WWW-Authenticate": 'Bearer realm="twind"'})
     async with asyncio.timeout(timeout_s):
         return await handler(request)

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from twind.model.stage_file import StageFile
     from twind.runtime.health import Health
     from twind.viewers.hub import Hub
+
+
+class NotNowError(Exception):
+    """Says in a sentence why what was asked for cannot be had now, though it may later."""
 
 
 class StageFiles(Protocol):
@@ -41,5 +45,10 @@ class Views:
     """All metrics in the Prometheus text format."""
     stage: Callable[[], StageFiles | None] = lambda: None
     """The stage as files; None until it is open."""
+    scene: Callable[[], Awaitable[StageFile] | None] = lambda: None
+    """What the stage looks like, as glTF; None until it is open. Raises NotNowError where it cannot be made."""
+    trace: Callable[[str, str, int], Mapping[str, object] | None] = lambda _entity, _joint, _after: None
+    """The document of `/api/v1/trace`, or None when there is no such joint; only asked once start-up is done. Raises
+    NotNowError where too many are looked at."""
     live: Callable[[], Hub | None] = lambda: None
     """Those who watch; None until the stage is open."""

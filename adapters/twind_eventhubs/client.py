@@ -1,0 +1,72 @@
+"""The SDK's client, set up the way the source needs it, and who we are."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from azure.eventhub import TransportType
+from azure.eventhub.aio import EventHubConsumerClient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.eventhub.aio import CheckpointStore
+
+    from twind_eventhubs.settings import EventHubsSettings
+
+SOLE_BALANCE_S = 1.0
+"""How often a sole reader looks for partitions of its own that nobody reads: it costs no request."""
+_RETRIES, _BACKOFF_S, _BACKOFF_CAP_S = 2, 0.2, 5.0
+"""The SDK's own: few and short, because what goes on after that is told, and tried again all the same."""
+
+
+@contextlib.asynccontextmanager
+async def identity(settings: EventHubsSettings) -> AsyncIterator[AsyncTokenCredential | None]:
+    """Give the credential that stands for this process; None where keys do."""
+    of_store = settings.checkpoints.account_url if settings.checkpoints is not None else None
+    if settings.namespace is None and of_store is None:
+        yield None
+        return
+    from azure.identity.aio import DefaultAzureCredential  # half a second, and only some need it
+
+    options: dict[str, Any] = {} if settings.client_id is None else {"managed_identity_client_id": settings.client_id}
+    async with DefaultAzureCredential(**options) as credential:
+        yield credential
+
+
+def consumer(
+    settings: EventHubsSettings,
+    credential: AsyncTokenCredential | None,
+    *,
+    store: CheckpointStore | None = None,
+    retries: int = _RETRIES,
+) -> EventHubConsumerClient:
+    """Make a client; nothing is sent yet.
+
+    Args:
+        settings: Of the source.
+        credential: Who we are, where no key says so.
+        store: Who owns what; None for a client that only looks.
+        retries: How often one request is repeated.
+    """
+    options: dict[str, Any] = {
+        "consumer_group": settings.consumer_group,
+        "eventhub_name": settings.hub,
+        "checkpoint_store": store,
+        "load_balancing_interval": settings.balance_s if settings.shared else SOLE_BALANCE_S,
+        "partition_ownership_expiration_interval": settings.ownership_s,
+        "retry_total": retries,
+        "retry_backoff_factor": _BACKOFF_S,
+        "retry_backoff_max": _BACKOFF_CAP_S,
+        # Written out: with a credential and an endpoint of its own the SDK would switch to WebSockets.
+        "transport_type": TransportType.AmqpOverWebsocket if settings.transport == "websocket" else TransportType.Amqp,
+    }
+    if settings.endpoint is not None:
+        options["custom_endpoint_address"] = settings.endpoint
+    if settings.ca is not None:
+        options["connection_verify"] = str(settings.ca)
+    if settings.connection_string is not None:
+        return EventHubConsumerClient.from_connection_string(settings.connection_string.get_secret_value(), **options)
+    return EventHubConsumerClient(settings.namespace, credential=credential, **options)  # type: ignore[arg-type]

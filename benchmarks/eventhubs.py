@@ -1,0 +1,108 @@
+"""What an event of a hub costs the daemon, beside the SDK's own bare receive loop in the same run.
+
+Emulator and readers are processes of their own, the readers on the measured core, one after the other in every round.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+
+import machine
+from robots import write_stage
+from table import Row, Section, row
+
+_ROBOTS = 50
+_VARIANTS = ("bare", "source", "daemon")
+_SAYS = {
+    "bare": "the SDK's loop, callback that counts",
+    "source": "twind's source",
+    "daemon": "the daemon: routes, codecs, estimates, stage",
+}
+_RATIO_BAR = 1.3
+_SAMPLES = 20
+_RATE_BAR = 100_000
+
+
+def measure(*, quick: bool) -> Section:
+    """Measure every reader with one sample in an event, and with twenty."""
+    rounds = 2 if quick else 7
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        write_stage(_ROBOTS, Path(folder) / "robots.usda")
+        for samples, events in ((1, 8000 if quick else 20_000), (_SAMPLES, 2000 if quick else 5000)):
+            spent = _rounds(folder, samples, events, rounds)
+            rows += _rows(samples, spent)
+    return Section("CPU of a reader per event of Event Hubs, 4 partitions, 50 robots with 7 joints", tuple(rows))
+
+
+def _rounds(folder: str, samples: int, events: int, rounds: int) -> dict[str, list[dict[str, float]]]:
+    spent: dict[str, list[dict[str, float]]] = {name: [] for name in _VARIANTS}
+    with _Process("hub_server.py", *_VARIANTS) as server:
+        connection = server.line()
+        readers = {
+            name: _Process("hub_reader.py", name, connection, name, str(min(machine.MEASURED)), folder) for name in spent
+        }
+        try:
+            for reader in readers.values():
+                reader.expect("ready")
+            for number in range(-1, rounds):  # the first warms up
+                for name, reader in readers.items():
+                    reader.say(str(events))
+                    reader.expect("go")
+                    server.say(f"{name} {events} {samples}")
+                    server.expect("filled")
+                    result: dict[str, float] = json.loads(reader.line())
+                    if number >= 0:
+                        spent[name].append(result)
+        finally:
+            for reader in readers.values():
+                reader.close()
+    return spent
+
+
+def _rows(samples: int, spent: dict[str, list[dict[str, float]]]) -> list[Row]:
+    case = "1 sample in an event" if samples == 1 else f"{samples} samples in an event"
+    cpu = {name: [one["cpu_us"] for one in results] for name, results in spent.items()}
+    rows = [row(f"{case}: {_SAYS[name]}", "us/event", values) for name, values in cpu.items()]
+    if samples == 1:
+        ratios = [ours / bare for ours, bare in zip(cpu["daemon"], cpu["bare"], strict=True)]
+        rows.append(row("  the daemon's, as a multiple of the SDK's", "x", ratios, bar=_RATIO_BAR))
+    else:
+        each = [cost / samples for cost in cpu["daemon"]]
+        rows.append(row("  the daemon's, per joint state", "us/sample", each, bar=1e6 / _RATE_BAR))
+    return rows
+
+
+class _Process:
+    def __init__(self, *command: str) -> None:
+        self._process: Any = subprocess.Popen(
+            [sys.executable, *command], cwd=Path(__file__).parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def say(self, line: str) -> None:
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def line(self) -> str:
+        line: str = self._process.stdout.readline().strip()
+        assert line, f"{self._process.args[1:3]} ended"
+        return line
+
+    def expect(self, word: str) -> None:
+        line = self.line()
+        assert line == word, f"{line!r} in place of {word!r}"
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()

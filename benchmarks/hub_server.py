@@ -1,0 +1,54 @@
+"""The emulator with robots behind it, a process of its own: `python hub_server.py HUB...`.
+
+`HUB EVENTS SAMPLES` on standard input puts so many events into a hub, each with so many joint states of one robot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+
+from robots import payload
+
+from twind_eventhubs.emulator import Emulator, HubSettings, Retention, Rule, device_event
+
+PARTITIONS = 4
+ROBOTS = 50
+PERIOD_NS = 10_000_000
+DELAY_MS = 3
+
+
+def fill(emulator: Emulator, hub: str, events: int, samples: int) -> None:
+    """Put events of all robots in turn into a hub; a robot's are in one partition."""
+    rounds = -(-events // ROBOTS)
+    begin_ns = time.time_ns() - rounds * samples * PERIOD_NS
+    target = emulator.namespace.hub(hub)
+    for number in range(events):
+        turn, robot = divmod(number, ROBOTS)
+        first_ns = begin_ns + turn * samples * PERIOD_NS
+        bodies = [payload(robot, first_ns + one * PERIOD_NS, velocities=False) for one in range(samples)]
+        body = bodies[0] if samples == 1 else b"[" + b",".join(bodies) + b"]"
+        last_ms = (first_ns + (samples - 1) * PERIOD_NS) // 1_000_000 + DELAY_MS
+        target.append([device_event(f"robot_{robot}", body, enqueued_ms=last_ms)], partition=str(robot % PARTITIONS))
+
+
+async def main(hubs: list[str]) -> None:
+    keep = Retention(events=1_000_000, size_bytes=200_000_000)
+    async with Emulator(
+        [HubSettings(hub, PARTITIONS, retention=keep) for hub in hubs], rules=(Rule("bench", "bench"),)
+    ) as running:
+        say(running.connection_string)
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            hub, events, samples = line.split()
+            fill(running, hub, int(events), int(samples))
+            say("filled")
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))

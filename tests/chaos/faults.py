@@ -1,0 +1,51 @@
+"""What can go wrong, in an order that a seed decides."""
+
+from __future__ import annotations
+
+import enum
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Fault(enum.StrEnum):
+    """One thing that goes wrong."""
+
+    KILL = "kill"
+    """SIGKILL; a new daemon is started at once."""
+    FREEZE = "freeze"
+    """SIGSTOP, and SIGCONT after a while."""
+    RESET = "reset"
+    """The connection to the broker is reset: what was under way is gone."""
+    HALF_OPEN = "half_open"
+    """The connection carries nothing for a while, then it is reset."""
+    THROTTLE = "throttle"
+    """The connection is slow for a while."""
+    BROKER = "broker"
+    """The broker is stopped, and started again."""
+    DISK_FULL = "disk_full"
+    """No file can grow for a while."""
+    STOP = "stop"
+    """SIGTERM; a new daemon is started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One fault, some time after the one before."""
+
+    after_s: float
+    fault: Fault
+    lasts_s: float
+
+
+def schedule(seed: int, *, kills: int, others: tuple[Fault, ...]) -> Iterator[Step]:
+    """Yield so many kills with other faults between them, one before each kill, so that many meet a daemon that recovers."""
+    rng = random.Random(seed)  # noqa: S311  (a schedule, not a secret)
+    for _ in range(kills):
+        if others:
+            fault = rng.choice(others)
+            yield Step(rng.uniform(0.0, 0.4), fault, rng.uniform(0.1, 0.6))
+        yield Step(rng.choice((0.0, rng.uniform(0.0, 0.2), rng.uniform(0.2, 1.5))), Fault.KILL, 0.0)

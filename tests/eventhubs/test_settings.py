@@ -1,0 +1,55 @@
+"""What can be configured about an Event Hubs source, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from twind_eventhubs.settings import EventHubsSettings
+
+_KEY = "c2VjcmV0"
+_CONNECTION = f"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=policy;SharedAccessKey={_KEY};EntityPath=cell"
+
+
+def made(**options: Any) -> EventHubsSettings:
+    options.setdefault("routes", [{"topic": "{entity}", "codec": "joint_state"}])
+    return EventHubsSettings.model_validate({"type": "eventhubs", **options})
+
+
+def test_a_connection_string_names_hub_and_address_and_never_shows_its_key() -> None:
+    settings = made(connection_string=_CONNECTION)
+    assert (settings.hub, settings.address, settings.policy) == ("cell", "sb://ns.servicebus.windows.net/cell", "policy")
+    assert _KEY not in repr(settings)
+
+
+def test_a_namespace_may_be_short() -> None:
+    assert made(namespace="plant", event_hub="cell").address == "sb://plant.servicebus.windows.net/cell"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "give `connection_string` or `namespace`"),
+        ({"connection_string": _CONNECTION, "namespace": "x"}, "give `connection_string` or `namespace`"),
+        ({"namespace": "x"}, "`event_hub` is missing"),
+        (
+            {"connection_string": f"HostName=h.azure-devices.net;SharedAccessKeyName=p;SharedAccessKey={_KEY}"},
+            "Built-in endpoints",
+        ),
+        ({"connection_string": "Endpoint=sb://ns/;EntityPath=cell"}, "needs SharedAccessKeyName"),
+        ({"connection_string": _CONNECTION, "checkpoints": {}}, "either `container`"),
+        ({"connection_string": _CONNECTION, "checkpoints": {"container": "abc"}}, "goes with"),
+        ({"connection_string": _CONNECTION, "ownership_s": 5, "balance_s": 4}, "twice `balance_s`"),
+        ({"connection_string": _CONNECTION, "topics": ["{device}"]}, "no placeholder {device}"),
+        ({"connection_string": _CONNECTION, "topics": ["{device_id"]}, "a brace has no partner"),
+        ({"connection_string": _CONNECTION, "start": "yesterday"}, "start"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_its_cure(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        made(**options)
+    messages = " ".join(f"{error['loc']} {error['msg']}" for error in refused.value.errors())
+    assert said in messages
+    assert _KEY not in messages

@@ -1,0 +1,82 @@
+"""What of a source has been taken already, so that what comes twice counts once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from twind.model.messages import NO_SEQUENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from twind.model.messages import RawMessage
+
+Place = tuple[int, int, int]
+"""Number of an event, how many of its messages were taken, and how many it has."""
+_NOTHING: Place = (-1, 0, 0)
+
+
+class Watermark:
+    """How far one source was taken.
+
+    A stream's numbers ascend, so what is not above the newest was taken. A broker without streams repeats what it has no
+    acknowledgement for with the same packet identifier, and says so: such a message was taken if the last one with that
+    identifier had the same topic and payload.
+    """
+
+    def __init__(self) -> None:
+        self.repeated = 0
+        """Messages that had been taken before."""
+        self._streams: dict[str, Place] = {}
+        self._packets: dict[int, int] = {}
+        """Checksum of the newest message by packet identifier: 65,535 at most."""
+
+    def __repr__(self) -> str:
+        """Show how much is known."""
+        return f"<Watermark {len(self._streams)} streams, {len(self._packets)} packets, {self.repeated} repeated>"
+
+    def fresh(self, messages: list[RawMessage]) -> list[RawMessage]:
+        """Take messages in order, and return those that had not been taken before."""
+        packets, found = self._packets, []
+        for message in messages:
+            if message.number == NO_SEQUENCE:
+                found.append(message)
+            elif message.stream:
+                if self._take(message):
+                    found.append(message)
+            else:
+                check = crc32(message.payload, crc32(message.topic.encode("utf-8", "surrogatepass")))
+                if not message.repeated or packets.get(message.number) != check:
+                    packets[message.number] = check
+                    found.append(message)
+        self.repeated += len(messages) - len(found)
+        return found
+
+    def _take(self, message: RawMessage) -> bool:
+        number, parts, _ = self._streams.get(message.stream, _NOTHING)
+        if message.number < number or (message.number == number and message.part < parts):
+            return False
+        self._streams[message.stream] = (message.number, message.part + 1, message.parts)
+        return True
+
+    @property
+    def streams(self) -> Mapping[str, Place]:
+        """How far each stream was taken."""
+        return self._streams
+
+    @property
+    def packets(self) -> Mapping[int, int]:
+        """Checksum of the newest message by packet identifier."""
+        return self._packets
+
+    def restore(self, streams: Mapping[str, Place], packets: Iterable[tuple[int, int]]) -> None:
+        """Go on where an earlier life ended."""
+        self._streams.update(streams)
+        self._packets.update(packets)
+
+
+def whole(place: Place) -> int:
+    """Return the number of the newest event of which every message was taken."""
+    number, taken, parts = place
+    return number if taken >= parts else number - 1

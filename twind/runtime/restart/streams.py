@@ -1,0 +1,47 @@
+"""Keeps the streams of one resumable source: where each goes on, and what must happen before it is given up."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from twind.model.errors import FencedError
+
+if TYPE_CHECKING:
+    from twind.runtime.pump import Pump
+    from twind.runtime.restart.saver import Saver
+
+
+class Streams:
+    """The `StreamKeeper` of one source."""
+
+    def __init__(self, pump: Pump, saver: Saver) -> None:
+        self._pump = pump
+        self._saver = saver
+        pump.owned = set()
+
+    def __repr__(self) -> str:
+        return f"<Streams {sorted(self._pump.owned or ())}>"
+
+    async def assigned(self, stream: str) -> int | None:
+        """Begin a stream; return the number to read from, None where the source's own settings decide."""
+        if self._pump.owned is not None:
+            self._pump.owned.add(stream)
+        place = self._pump.watermark.streams.get(stream)
+        return None if place is None else place[0]
+
+    async def revoked(self, stream: str, *, budget_s: float) -> bool:
+        """Process what is there of a stream, write it down, and give the stream up; return whether it was done in time."""
+        try:
+            async with asyncio.timeout(budget_s):
+                await self._pump.catch_up()
+                return await self._saver.save()
+        except (TimeoutError, FencedError):
+            return False
+        finally:
+            self.lost(stream)
+
+    def lost(self, stream: str) -> None:
+        """Give up a stream that belongs to somebody else already."""
+        if self._pump.owned is not None:
+            self._pump.owned.discard(stream)
