@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test bench chaos lint format docs schema kit-extension clean
+.PHONY: demo test bench chaos chaos-sharing lint format docs schema kit-extension clean
 .DEFAULT_GOAL := demo
 
 $(STAMP): pyproject.toml
@@ -33,9 +33,13 @@ bench: $(VENV)/.installed-dev  ## Print the benchmark table and write it to benc
 	@.ci/system-packages mosquitto
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
-chaos: $(VENV)/.installed-dev  ## Kill a daemon fifty times under load, with other faults between, and judge what is left
+chaos: $(VENV)/.installed-dev  ## Kill a daemon fifty times under load, over MQTT and over Event Hubs, with other faults between, and judge what is left
 	@.ci/system-packages mosquitto
-	@$(BIN)/python -m tests.chaos.run $(ARGS)
+	@$(BIN)/python -m tests.chaos.run --over mqtt $(ARGS)
+	@$(BIN)/python -m tests.chaos.run --over eventhubs $(ARGS)
+
+chaos-sharing: $(VENV)/.installed-dev  ## Let three daemons share a hub while they are killed, frozen and stopped (npm install azurite; TWIND_AZURITE names it)
+	@$(BIN)/python -m tests.chaos.sharing $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## Check format, lint, types and layers
 	@$(BIN)/ruff format --check .

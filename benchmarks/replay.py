@@ -19,7 +19,7 @@ import robots
 from mcap.writer import Writer
 from table import Row, Section, row
 
-_ENTRY = "import sys; from twind.cli.main import main; sys.exit(main())"
+_ENTRY = "from twind.cli.program import program; program()"
 _START_NS = 1_800_000_000_000_000_000
 _RATE_HZ = 1000
 _DELAY_NS = 2_000_000

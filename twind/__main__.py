@@ -1,6 +1,6 @@
 """`python -m twind`: the same as `twind`."""
 
-from twind.cli.main import main
+from twind.cli.program import program
 
 if __name__ == "__main__":
-    main(prog_name="twind")
+    program()

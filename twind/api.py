@@ -1,5 +1,9 @@
-"""Everything an adapter may use. Adapters import this module and nothing else of twind."""
+"""Everything an adapter may use. Adapters import this module and nothing else of twind.
 
+What a running adapter needs, asyncio with it, is imported when it is asked for: a configuration needs the settings alone.
+"""
+
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from twind.config.address import is_loopback, parse_address
@@ -12,13 +16,6 @@ from twind.config.base import (
     SettingsModel,
     SourceSettings,
 )
-from twind.flow.cloud_events import CONTENT_TYPE
-from twind.flow.delivery import Carrier, Delivery
-from twind.flow.outbox import Outgoing
-from twind.flow.queues import Intake
-from twind.flow.replacing import replacing
-from twind.flow.retry import Backoff
-from twind.flow.sinks import SinkContext
 from twind.model.errors import MissingExtraError, PermanentError, RefusedInput, RetryableError, TwindError
 from twind.model.messages import (
     NO_SEQUENCE,
@@ -31,23 +28,52 @@ from twind.model.messages import (
     RawMessage,
     TwistSample,
 )
-from twind.model.notices import Notice, NoticeKind
 from twind.model.refusals import Refusal
 from twind.model.routes import TopicPattern, overlapping
 from twind.model.time import NO_STAMP, NS_PER_MS, NS_PER_S
-from twind.sources.protocol import (
-    AcknowledgingSource,
-    LossySource,
-    ResumableSource,
-    SourceAdapter,
-    SourceHealth,
-    StreamKeeper,
-)
-from twind.telemetry import events
-from twind.telemetry.figures import PartitionFigures
 
 if TYPE_CHECKING:
-    from twind.telemetry import Telemetry
+    from twind.flow.cloud_events import CONTENT_TYPE
+    from twind.flow.delivery import Carrier, Delivery
+    from twind.flow.outbox import Outgoing
+    from twind.flow.queues import Intake
+    from twind.flow.replacing import replacing
+    from twind.flow.retry import Backoff
+    from twind.flow.sinks import SinkContext
+    from twind.model.notices import Notice, NoticeKind
+    from twind.sources.protocol import (
+        AcknowledgingSource,
+        LossySource,
+        ResumableSource,
+        SourceAdapter,
+        SourceHealth,
+        StreamKeeper,
+    )
+    from twind.telemetry import Telemetry, events
+    from twind.telemetry.figures import PartitionFigures
+
+_WHEN_ASKED_FOR = {
+    "CONTENT_TYPE": "twind.flow.cloud_events",
+    "Carrier": "twind.flow.delivery",
+    "Delivery": "twind.flow.delivery",
+    "Outgoing": "twind.flow.outbox",
+    "Intake": "twind.flow.queues",
+    "replacing": "twind.flow.replacing",
+    "Backoff": "twind.flow.retry",
+    "SinkContext": "twind.flow.sinks",
+    "Notice": "twind.model.notices",
+    "NoticeKind": "twind.model.notices",
+    "AcknowledgingSource": "twind.sources.protocol",
+    "LossySource": "twind.sources.protocol",
+    "PartitionFigures": "twind.telemetry.figures",
+    "ResumableSource": "twind.sources.protocol",
+    "SourceAdapter": "twind.sources.protocol",
+    "SourceHealth": "twind.sources.protocol",
+    "StreamKeeper": "twind.sources.protocol",
+    "Telemetry": "twind.telemetry",
+    "events": "twind.telemetry",
+}
+"""Name: where it is."""
 
 __all__ = [
     "CONTENT_TYPE",
@@ -102,8 +128,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name != "Telemetry":
+    if name not in _WHEN_ASKED_FOR:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from twind.telemetry import Telemetry  # with all that metrics and logs need: adapters are handed one, none makes one
-
-    return Telemetry
+    module = _WHEN_ASKED_FOR[name]
+    found = globals()[name] = import_module(f"{module}.{name}") if name == "events" else getattr(import_module(module), name)
+    return found

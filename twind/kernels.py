@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numba
-from numba.core.caching import FunctionCache, NullCache
+from llvmlite import binding as llvm
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, NullCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,12 +50,48 @@ class _MachineCode(NullCache):
             self._place.save_overload(sig, data)
 
 
+class _Parts(CompileResultCacheImpl):
+    """What is kept of a kernel: its machine code, and bitcode for kernels that inline it.
+
+    Numba parses the bitcode of each kernel that it loads, half the time that loading takes, although a kernel that is only
+    called needs none. Here that waits until another kernel, which is not on disk, is compiled with this one in it.
+    """
+
+    def rebuild(self, target_context: Any, payload: Any) -> Any:
+        """Return the kernel of what was on disk."""
+        (name, kind, data), described, *rest = payload
+        if kind != "object":
+            return super().rebuild(target_context, payload)
+        machine_code, bitcode = data
+        engine = target_context.codegen()._engine  # noqa: SLF001
+        engine._defined_symbols |= {  # noqa: SLF001  (otherwise numba reads them in the bitcode)
+            described.llvm_func_name, described.llvm_cpython_wrapper_name, described.llvm_cfunc_wrapper_name,
+        }  # fmt: skip
+        kernel = super().rebuild(target_context, ((name, kind, (machine_code, _no_bitcode())), described, *rest))
+
+        @cache
+        def parsed() -> Any:
+            module = llvm.parse_bitcode(bitcode)
+            engine._load_defined_symbols(module)  # noqa: SLF001
+            return module
+
+        kernel.library._get_module_for_linking = parsed  # noqa: SLF001
+        return kernel
+
+
+@cache
+def _no_bitcode() -> bytes:
+    return bytes(llvm.parse_assembly("").as_bitcode())
+
+
 class _Place(FunctionCache):
     """Where numba keeps one function; looks for a kernel without the library.
 
     Numba takes a kernel for current as long as its own file is: not so when a function of another file changed that it calls,
     or the layout of a record. Such a kernel writes where nothing is any more. So here a kernel is as old as its whole room.
     """
+
+    _impl_class = _Parts
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)

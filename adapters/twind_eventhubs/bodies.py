@@ -59,7 +59,7 @@ def _as_it_looks(body: bytes) -> list[bytes]:
 def _elements(body: bytes) -> list[bytes]:
     try:
         return [bytes(element) for element in _array.decode(body)]
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
 
 

@@ -1,4 +1,4 @@
-"""The SDK's client, set up the way the source needs it, and who we are."""
+"""The SDK's client, set up the way the source and the sink need it, and who we are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from azure.eventhub import TransportType
-from azure.eventhub.aio import EventHubConsumerClient
+from azure.eventhub.aio import EventHubConsumerClient, EventHubProducerClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.eventhub.aio import CheckpointStore
 
+    from twind_eventhubs.connection import HubConnection
     from twind_eventhubs.settings import EventHubsSettings
 
 SOLE_BALANCE_S = 1.0
@@ -23,10 +24,14 @@ _RETRIES, _BACKOFF_S, _BACKOFF_CAP_S = 2, 0.2, 5.0
 
 
 @contextlib.asynccontextmanager
-async def identity(settings: EventHubsSettings) -> AsyncIterator[AsyncTokenCredential | None]:
-    """Give the credential that stands for this process; None where keys do."""
-    of_store = settings.checkpoints.account_url if settings.checkpoints is not None else None
-    if settings.namespace is None and of_store is None:
+async def identity(settings: HubConnection, *, store_url: str | None = None) -> AsyncIterator[AsyncTokenCredential | None]:
+    """Give the credential that stands for this process; None where keys do.
+
+    Args:
+        settings: Where the hub is.
+        store_url: Of a storage account that is reached without a key as well.
+    """
+    if settings.namespace is None and store_url is None:
         yield None
         return
     from azure.identity.aio import DefaultAzureCredential  # half a second, and only some need it
@@ -51,12 +56,29 @@ def consumer(
         store: Who owns what; None for a client that only looks.
         retries: How often one request is repeated.
     """
-    options: dict[str, Any] = {
+    options = {
         "consumer_group": settings.consumer_group,
-        "eventhub_name": settings.hub,
         "checkpoint_store": store,
         "load_balancing_interval": settings.balance_s if settings.shared else SOLE_BALANCE_S,
         "partition_ownership_expiration_interval": settings.ownership_s,
+        **_options(settings, retries),
+    }
+    if settings.connection_string is not None:
+        return EventHubConsumerClient.from_connection_string(settings.connection_string.get_secret_value(), **options)
+    return EventHubConsumerClient(settings.namespace, credential=credential, **options)  # type: ignore[arg-type]
+
+
+def producer(settings: HubConnection, credential: AsyncTokenCredential | None) -> EventHubProducerClient:
+    """Make a client that sends; nothing is sent yet."""
+    options = _options(settings, _RETRIES)
+    if settings.connection_string is not None:
+        return EventHubProducerClient.from_connection_string(settings.connection_string.get_secret_value(), **options)
+    return EventHubProducerClient(settings.namespace, credential=credential, **options)  # type: ignore[arg-type]
+
+
+def _options(settings: HubConnection, retries: int) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "eventhub_name": settings.hub,
         "retry_total": retries,
         "retry_backoff_factor": _BACKOFF_S,
         "retry_backoff_max": _BACKOFF_CAP_S,
@@ -67,6 +89,4 @@ def consumer(
         options["custom_endpoint_address"] = settings.endpoint
     if settings.ca is not None:
         options["connection_verify"] = str(settings.ca)
-    if settings.connection_string is not None:
-        return EventHubConsumerClient.from_connection_string(settings.connection_string.get_secret_value(), **options)
-    return EventHubConsumerClient(settings.namespace, credential=credential, **options)  # type: ignore[arg-type]
+    return options

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _NUMBER, _OFFSET, _ENQUEUED = b"x-opt-sequence-number", b"x-opt-offset", b"x-opt-enqueued-time"
 _DEVICE_ENQUEUED, _SOURCE, _OPERATION = b"iothub-enqueuedtime", b"iothub-message-source", b"opType"
 _TELEMETRY = frozenset((b"telemetry", b"devicemessages"))
+_LATEST_MS = 2**53 // 1000
+"""Stamps beyond the year 2255 are none [ms]: in nanoseconds, much later ones do not fit into 64 bits."""
 _MARKS = 4096
 _TOKEN = 1
 """Nothing is asked for by token: the stream and the number say which event it is."""
@@ -96,19 +98,23 @@ class Partition:
             else:
                 self._on_gap(number - last - 1)
                 self.last = number
-            # When the hub got it, not when we did: after an absence, hours of it come at once. And what comes again has the
-            # same stamp as before. In milliseconds; it arrived before the end of that one.
-            enqueued_ms = annotations.get(_DEVICE_ENQUEUED) or annotations.get(_ENQUEUED)
-            receive_ns = now_ns if enqueued_ms is None else enqueued_ms * NS_PER_MS + NS_PER_MS - 1
-            properties: Any = raw.application_properties or _NOTHING
-            source = annotations.get(_SOURCE)
-            if source is None or source.lower() in _TELEMETRY:
-                topic = topic_of(topics, annotations, properties, ident)
-                body = body_of(event)
-                bodies = split(body, how)
-            else:
-                topic = _device_event(source, annotations, properties)
-                bodies = [body_of(event)]
+            try:
+                # When the hub got it, not when we did: after an absence, hours of it come at once. And what comes again has the
+                # same stamp as before. In milliseconds; it arrived before the end of that one.
+                enqueued_ms = annotations.get(_DEVICE_ENQUEUED) or annotations.get(_ENQUEUED)
+                stamped = enqueued_ms is not None and 0 < enqueued_ms < _LATEST_MS
+                receive_ns = enqueued_ms * NS_PER_MS + NS_PER_MS - 1 if stamped else now_ns
+                properties: Any = raw.application_properties or _NOTHING
+                source = annotations.get(_SOURCE)
+                if source is None or source.lower() in _TELEMETRY:
+                    topic = topic_of(topics, annotations, properties, ident)
+                    body = body_of(event)
+                    bodies = split(body, how)
+                else:
+                    topic = _device_event(source, annotations, properties)
+                    bodies = [body_of(event)]
+            except Exception as error:  # noqa: BLE001  (whoever may send could otherwise stop the partition for good)
+                receive_ns, topic, bodies = now_ns, f"(an event that cannot be read: {type(error).__name__})", [b""]
             parts = len(bodies)
             if parts == 1:
                 add(RawMessage(topic, bodies[0], receive_ns, _TOKEN, stream, number))

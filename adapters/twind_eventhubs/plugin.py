@@ -51,7 +51,10 @@ class EventHubsAdapter:
         """
         del name, instance
         try:
-            async with identity(settings) as credential, consumer(settings, credential, retries=0) as client:
+            async with (
+                identity(settings, store_url=settings.store_url) as credential,
+                consumer(settings, credential, retries=0) as client,
+            ):
                 async with asyncio.timeout(settings.connect_timeout_s):
                     partitions = (await client.get_eventhub_properties())["partition_ids"]
                     properties = [await client.get_partition_properties(partition) for partition in partitions[:_SAMPLED]]

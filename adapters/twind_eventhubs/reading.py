@@ -96,7 +96,7 @@ class Reading:
             Exception: Whatever the SDK raises; it cannot connect.
         """
         settings = self._settings
-        credential = await self._resources.enter_async_context(identity(settings))
+        credential = await self._resources.enter_async_context(identity(settings, store_url=settings.store_url))
         self._store = await self._resources.enter_async_context(open_store(settings, credential))
         self._positions = positions = Positions(
             settings,

@@ -1,4 +1,4 @@
-"""Why a hub cannot be read, in the words of the person who has to cure it.
+"""Why a hub cannot be read or sent to, in the words of the person who has to cure it.
 
 A `PermanentError` needs a human (a key, a name, a right); a `RetryableError` may pass by itself. Both are tried again.
 """
@@ -16,6 +16,7 @@ from twind.api import PermanentError, RetryableError, TwindError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from twind_eventhubs.connection import HubConnection
     from twind_eventhubs.settings import EventHubsSettings
 
 _LONGEST = 300
@@ -40,14 +41,32 @@ def why(error: BaseException, settings: EventHubsSettings) -> TwindError:
     said = _said(error)
     low = said.lower()
     if isinstance(error, AuthenticationError | ClientAuthenticationError) or _is_refusal(low):
-        return _refused(low, said, settings)
-    for kind, applies, text in _RULES:
+        return _refused(low, said, settings, role="Receiver", claim="Listen")
+    for kind, applies, text in (*_RULES_OF_READERS, *_RULES):
         if applies(error, low):
             return kind(text.format(group=settings.consumer_group, address=settings.address, said=said))
     return RetryableError(f"cannot read from {settings.address}: {said}")
 
 
-_RULES: tuple[tuple[type[PermanentError | RetryableError], Callable[[BaseException, str], bool], str], ...] = (
+def why_not_sent(error: BaseException, hub: HubConnection) -> TwindError:
+    """Return why nothing can be sent to a hub as an error of twind."""
+    if isinstance(error, TwindError):
+        return error
+    said = _said(error)
+    low = said.lower()
+    if isinstance(error, AuthenticationError | ClientAuthenticationError) or _is_refusal(low):
+        return _refused(low, said, hub, role="Sender", claim="Send")
+    for kind, applies, text in _RULES:
+        if applies(error, low):
+            return kind(text.format(address=hub.address, said=said))
+    if "unknown-error" in low:  # all that the SDK passes on when a link for sending is refused
+        who = f"the policy {hub.policy!r} have the Send claim" if hub.policy else "this identity have the role Data Sender"
+        return RetryableError(f"{hub.address} refuses what is sent, and the SDK does not say why: does {who}?")
+    return RetryableError(f"cannot send to {hub.address}: {said}")
+
+
+_Rules = tuple[tuple[type[PermanentError | RetryableError], "Callable[[BaseException, str], bool]", str], ...]
+_RULES_OF_READERS: _Rules = (
     (
         RetryableError,
         lambda error, _: stolen(error),
@@ -63,18 +82,20 @@ _RULES: tuple[tuple[type[PermanentError | RetryableError], Callable[[BaseExcepti
     ),
     (
         PermanentError,
+        lambda error, _: beyond_the_end(error),
+        "the hub does not know the position to resume from ({said}): it was made anew, or the checkpoint is of another hub",
+    ),
+)
+_RULES: _Rules = (
+    (
+        PermanentError,
         lambda _, low: _is_missing(low),
         "there is no hub at {address}: check `event_hub` and `connection_string`, or create it",
     ),
     (
-        PermanentError,
-        lambda error, _: beyond_the_end(error),
-        "the hub does not know the position to resume from ({said}): it was made anew, or the checkpoint is of another hub",
-    ),
-    (
         RetryableError,
         lambda _, low: "server-busy" in low or "throttl" in low or "too busy" in low,
-        "the hub is busy, or more is read than its throughput units allow: {said}",
+        "the hub is busy, or there is more than its throughput units allow: {said}",
     ),
     (
         RetryableError,
@@ -102,7 +123,7 @@ def _is_refusal(low: str) -> bool:
     return "unauthorized" in low or "status code: 401" in low or "cbs token authentication failed" in low
 
 
-def _refused(low: str, said: str, settings: EventHubsSettings) -> TwindError:
+def _refused(low: str, said: str, settings: HubConnection, *, role: str, claim: str) -> TwindError:
     if "expired" in low:
         return PermanentError(
             f"the token for {settings.address} has expired: renew the SharedAccessSignature in `connection_string`, or check "
@@ -112,10 +133,10 @@ def _refused(low: str, said: str, settings: EventHubsSettings) -> TwindError:
         who = (
             f"the key of the policy {settings.policy!r} in `connection_string`"
             if settings.connection_string is not None
-            else "this identity: it needs the role Azure Event Hubs Data Receiver"
+            else f"this identity: it needs the role Azure Event Hubs Data {role}"
         )
         return PermanentError(f"{settings.address} refuses {who} ({said})")
-    return PermanentError(f"the policy {settings.policy!r} lacks the Listen claim at {settings.address} ({said})")
+    return PermanentError(f"the policy {settings.policy!r} lacks the {claim} claim at {settings.address} ({said})")
 
 
 def _said(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from twind.api import RouteSettings, Secret, SettingsModel, SourceSettings, TopicPattern
+from twind_eventhubs.connection import HubConnection
 from twind_eventhubs.topics import Template, TopicTemplate
 
 DEVICE_EVENTS = "$iothub/{event}/{entity}"
@@ -45,21 +46,11 @@ class CheckpointSettings(SettingsModel):
         return self
 
 
-class EventHubsSettings(SourceSettings):
+class EventHubsSettings(HubConnection, SourceSettings):
     """Events from Azure Event Hubs, or from the Event Hubs endpoint of an IoT Hub."""
 
     type: Literal["eventhubs"]
     """Name of the adapter."""
-    connection_string: Secret | None = None
-    """`Endpoint=sb://...;SharedAccessKeyName=...;SharedAccessKey=...[;EntityPath=HUB]`, from `${env:...}` or `${file:...}`. Of
-    an IoT Hub: the *Event Hub-compatible* one, under "Built-in endpoints". Or `namespace`."""
-    namespace: str | None = None
-    """Such as `NAME.servicebus.windows.net`, without a key: who we are is found out by DefaultAzureCredential (workload
-    identity on Kubernetes, managed identity, environment, `az login`). It needs the role Azure Event Hubs Data Receiver."""
-    client_id: str | None = None
-    """Which user-assigned managed identity to be, where there are several; only with `namespace` or `account_url`."""
-    event_hub: str | None = None
-    """Name of the hub. Not needed where the connection string holds it (`EntityPath`)."""
     consumer_group: Annotated[str, Field(min_length=1)] = "$Default"
     """Consumer group. Nobody else should read with it but daemons that share `checkpoints.container`."""
     checkpoints: CheckpointSettings | None = None
@@ -104,42 +95,6 @@ class EventHubsSettings(SourceSettings):
     """Messages that may wait to be processed. Beyond that, nothing is read from the hub."""
     max_bytes: Annotated[int, Field(ge=1)] = 67_108_864
     """The same bound in bytes of payload [bytes]."""
-    connect_timeout_s: _Seconds = 30.0
-    """How long one question to the hub may take [s]."""
-    transport: Literal["amqp", "websocket"] = "amqp"
-    """`websocket` where only port 443 is open."""
-    endpoint: str | None = None
-    """Address to connect to in place of the one in the connection string, such as `sb://localhost:5671`: private endpoints,
-    gateways, the emulator with TLS."""
-    ca: Path | None = None
-    """File of CA certificates (PEM) that may have signed the endpoint's certificate. Default: those the system trusts."""
-
-    @field_validator("connection_string")
-    @classmethod
-    def _is_event_hub_compatible(cls, value: Secret | None) -> Secret | None:
-        if value is None:
-            return None
-        parts = _parts(value)
-        if "hostname" in parts and "endpoint" not in parts:
-            msg = "is that of an IoT Hub itself: take the Event Hub-compatible one, under 'Built-in endpoints'"
-            raise ValueError(msg)
-        if not parts.get("endpoint", "").lower().startswith("sb://"):
-            msg = "must begin with Endpoint=sb://HOST"
-            raise ValueError(msg)
-        if "sharedaccesssignature" not in parts and not parts.keys() >= {"sharedaccesskeyname", "sharedaccesskey"}:
-            msg = "needs SharedAccessKeyName and SharedAccessKey, or SharedAccessSignature"
-            raise ValueError(msg)
-        return value
-
-    @field_validator("namespace")
-    @classmethod
-    def _is_host(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        if not value or "/" in value or " " in value:
-            msg = "must be a host name such as NAME.servicebus.windows.net"
-            raise ValueError(msg)
-        return value if "." in value else f"{value}.servicebus.windows.net"
 
     @field_validator("start")
     @classmethod
@@ -149,13 +104,7 @@ class EventHubsSettings(SourceSettings):
         return value
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if (self.connection_string is None) == (self.namespace is None):
-            msg = "give `connection_string` or `namespace`"
-            raise ValueError(msg)
-        if self.event_hub is None and "entitypath" not in self._connection:
-            msg = "`event_hub` is missing: the connection string names no hub (EntityPath)"
-            raise ValueError(msg)
+    def _sees_to_everything(self) -> Self:
         if self.ownership_s < 2 * self.balance_s:
             msg = "`ownership_s` must be at least twice `balance_s`, or daemons take each other's partitions"
             raise ValueError(msg)
@@ -165,32 +114,11 @@ class EventHubsSettings(SourceSettings):
         return self
 
     @property
-    def hub(self) -> str:
-        """Name of the hub."""
-        return self.event_hub or self._connection.get("entitypath", "")
-
-    @property
-    def address(self) -> str:
-        """Where it is, without any secret."""
-        if self.namespace is not None:
-            return f"sb://{self.namespace}/{self.hub}"
-        return f"{self._connection.get('endpoint', 'sb://').rstrip('/')}/{self.hub}"
-
-    @property
-    def policy(self) -> str:
-        """Name of the shared access policy, if one is used."""
-        return self._connection.get("sharedaccesskeyname", "")
-
-    @property
     def shared(self) -> bool:
         """Whether other daemons read the same hub with us."""
         return self.checkpoints is not None and self.checkpoints.container is not None
 
     @property
-    def _connection(self) -> dict[str, str]:
-        return {} if self.connection_string is None else _parts(self.connection_string)
-
-
-def _parts(connection_string: Secret) -> dict[str, str]:
-    pairs = (part.partition("=") for part in connection_string.get_secret_value().split(";"))
-    return {name.strip().lower(): value.strip() for name, _, value in pairs if name.strip()}
+    def store_url(self) -> str | None:
+        """Storage account of the checkpoints, where no key is given for it."""
+        return None if self.checkpoints is None else self.checkpoints.account_url

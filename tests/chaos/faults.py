@@ -30,6 +30,12 @@ class Fault(enum.StrEnum):
     """No file can grow for a while."""
     STOP = "stop"
     """SIGTERM; a new daemon is started."""
+    STEAL = "steal"
+    """Of a hub: a partition is taken from the daemon."""
+    BUSY = "busy"
+    """Of a hub: all readers are ended, and refused for some time, as the server is busy."""
+    DUPLICATE = "duplicate"
+    """Of a hub: a third of the events comes twice for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class Step:
     after_s: float
     fault: Fault
     lasts_s: float
+    flowing: bool
+    """Whether it waits for a daemon that takes messages; else it may meet one that has just begun."""
 
 
 def schedule(seed: int, *, kills: int, others: tuple[Fault, ...]) -> Iterator[Step]:
@@ -47,5 +55,5 @@ def schedule(seed: int, *, kills: int, others: tuple[Fault, ...]) -> Iterator[St
     for _ in range(kills):
         if others:
             fault = rng.choice(others)
-            yield Step(rng.uniform(0.0, 0.4), fault, rng.uniform(0.1, 0.6))
-        yield Step(rng.choice((0.0, rng.uniform(0.0, 0.2), rng.uniform(0.2, 1.5))), Fault.KILL, 0.0)
+            yield Step(rng.uniform(0.0, 0.4), fault, rng.uniform(0.1, 0.6), rng.random() < 0.5)
+        yield Step(rng.choice((0.0, rng.uniform(0.0, 0.2), rng.uniform(0.2, 1.5))), Fault.KILL, 0.0, rng.random() < 0.5)

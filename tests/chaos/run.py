@@ -1,9 +1,10 @@
-"""Lets a schedule of faults loose on a daemon under load over MQTT, and judges what is left.
+"""Lets a schedule of faults loose on a daemon under load, over MQTT or Event Hubs, and judges what is left.
 
-    python -m tests.chaos.run [--kills 50] [--seed 1] [--rate-hz 400]
+    python -m tests.chaos.run [--over mqtt|eventhubs] [--kills 50] [--seed 1] [--rate-hz 400]
 
-Publishers mint messages that are all different, and note which of them the broker has acknowledged: each of those must be in
-the recording once, in order, and count in the estimate once; and the state must be, bit by bit, that of one uninterrupted run.
+Publishers mint messages that are all different, and note which of them the broker, or the hub, has acknowledged: each of those
+must be in the recording once, in order, and count in the estimate once; and the state must be, bit by bit, that of one
+uninterrupted run.
 """
 
 from __future__ import annotations
@@ -20,19 +21,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from tests.chaos.faults import Fault, schedule
+from tests.chaos.fields import FIELDS
 from tests.chaos.judge import Judge
-from tests.chaos.proxy import Proxy
-from tests.conftest import Mosquitto
-from tests.end_to_end.daemon import Daemon, settings, until
-from tests.end_to_end.robots import Player
-from tests.end_to_end.test_outages import swaying
+from tests.end_to_end.daemon import PATIENCE_S, Daemon, settings, until
 from twind.demo.places import cell_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROBOTS = ("arm_a", "arm_b")
-OTHERS = (Fault.FREEZE, Fault.RESET, Fault.HALF_OPEN, Fault.THROTTLE, Fault.BROKER, Fault.DISK_FULL, Fault.STOP)
+    from tests.chaos.fields import Field
+
 _UNLIMITED = resource.RLIM_INFINITY
 
 
@@ -56,9 +54,12 @@ class Result:
 class Chaos:
     """One run."""
 
-    def __init__(self, folder: Path, *, seed: int, kills: int, rate_hz: float, others: tuple[Fault, ...] = OTHERS) -> None:
+    def __init__(
+        self, folder: Path, *, over: str, seed: int, kills: int, rate_hz: float, others: tuple[Fault, ...] | None = None
+    ) -> None:
         self._folder = folder
-        self._steps: Iterator[Any] = schedule(seed, kills=kills, others=others)
+        self._field: Field = FIELDS[over](folder)
+        self._steps: Iterator[Any] = schedule(seed, kills=kills, others=self._field.faults if others is None else others)
         self._rate_hz = rate_hz
         self._stack = ExitStack()
         self.result = Result()
@@ -66,45 +67,33 @@ class Chaos:
     def run(self, progress: TextIO | None = None) -> Result:
         """Run it; what went wrong is in `problems` of the result."""
         with self._stack:
-            store = self._folder / "store"
-            store.mkdir(mode=0o777)
-            store.chmod(0o777)
-            broker = Mosquitto(
-                self._folder, "persistence true", f"persistence_location {store}/", "autosave_on_changes true",
-                "autosave_interval 1",
-            )  # fmt: skip
-            broker.start()
-            self._stack.callback(broker.kill)
-            proxy = self._stack.enter_context(Proxy(broker.port))
-            url = f"mqtt://127.0.0.1:{proxy.port}"
-            source = {"reconnect": {"base_s": 0.05, "cap_s": 0.2}, "keepalive_s": 5}
+            field = self._stack.enter_context(self._field)
             sink = {"type": "mcap", "path": "recordings", "max_segment_bytes": 2_000_000}
             self._configuration = settings(
-                cell_root(), url, source=source, sinks={"recording": sink}, restart={"snapshot_s": 0.5}
+                cell_root(), None, sources={"floor": field.source}, sinks={"recording": sink}, restart={"snapshot_s": 0.5}
             )
             self._daemon = self._start()
             self._daemon.wait_ready()
-            players = [
-                self._stack.enter_context(Player(broker.url, robot, swaying(36_000.0, self._rate_hz), in_flight=1))
-                for robot in ROBOTS
-            ]
+            field.publish(self._rate_hz)
             for step in self._steps:
+                if step.flowing:
+                    until(self._flows, "messages flow")
                 time.sleep(step.after_s)
-                self._do(step.fault, step.lasts_s, broker, proxy)
+                self._do(step.fault, step.lasts_s)
                 if progress is not None:
                     print(f"{self.result.kills} kills, {self.result.others} other faults: {step.fault}", file=progress)
-            sent = []
-            for player in players:
-                player.finish()
-                sent += [(f"cell/{player.entity}/joint_state", payload) for payload in player.sent]
+            sent = field.finish()
             self._settle(len(sent))
             self._judge(sent)
         return self.result
 
+    def _flows(self) -> bool:
+        return self._daemon.messages("processed") > 0
+
     def _start(self) -> Daemon:
         return self._stack.enter_context(Daemon(self._folder / "daemon", self._configuration))
 
-    def _do(self, fault: Fault, lasts_s: float, broker: Mosquitto, proxy: Proxy) -> None:
+    def _do(self, fault: Fault, lasts_s: float) -> None:
         process = self._daemon.process
         if fault is Fault.KILL:
             self.result.kills += 1
@@ -119,25 +108,12 @@ class Chaos:
             process.send_signal(signal.SIGSTOP)
             time.sleep(lasts_s)
             process.send_signal(signal.SIGCONT)
-        elif fault is Fault.RESET:
-            proxy.reset()
-        elif fault is Fault.HALF_OPEN:
-            proxy.hold()
-            time.sleep(lasts_s)
-            proxy.reset()
-            proxy.throttle(0.0)
-        elif fault is Fault.THROTTLE:
-            proxy.throttle(0.01)
-            time.sleep(lasts_s)
-            proxy.throttle(0.0)
-        elif fault is Fault.BROKER:
-            broker.stop()
-            time.sleep(lasts_s)
-            broker.start()
         elif fault is Fault.DISK_FULL:
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, _UNLIMITED))
             time.sleep(lasts_s)
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (_UNLIMITED, _UNLIMITED))
+        else:
+            self._field.do(fault, lasts_s)
 
     def _again(self) -> None:
         old = self._daemon
@@ -164,7 +140,7 @@ class Chaos:
             streams = daemon.json("/api/v1/streams")["streams"]
             return sum(stream["messages"] for stream in streams) >= sent
 
-        until(contained, f"all {sent} messages are used", within_s=120.0)
+        until(contained, f"all {sent} messages are used", within_s=2 * PATIENCE_S)
         if daemon.stop() != 0:
             self.result.problems.append("the last daemon did not end well")
         self._note(daemon)
@@ -191,16 +167,17 @@ class Chaos:
 def main() -> int:
     """Run from the command line; exit with 1 when something is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--over", choices=sorted(FIELDS), default="mqtt")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate-hz", type=float, default=400.0, help="messages a second of each robot")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        chaos = Chaos(Path(folder), seed=arguments.seed, kills=arguments.kills, rate_hz=arguments.rate_hz)
+        chaos = Chaos(Path(folder), over=arguments.over, seed=arguments.seed, kills=arguments.kills, rate_hz=arguments.rate_hz)
         result = chaos.run(sys.stderr)
     restores, starts = sorted(result.restores), sorted(result.starts)
-    print(f"{result.kills} kills and {result.others} other faults, seed {arguments.seed}")
-    print(f"{result.sent} messages acknowledged by the broker, {result.recorded} recorded, {result.lost} said to be lost")
+    print(f"{result.kills} kills and {result.others} other faults over {arguments.over}, seed {arguments.seed}")
+    print(f"{result.sent} messages acknowledged to the robots, {result.recorded} recorded, {result.lost} said to be lost")
     print(f"state back in {restores[len(restores) // 2]:.3f} s (median), {restores[-1]:.3f} s (longest)")
     print(f"ready after {starts[len(starts) // 2]:.2f} s (median), {starts[-1]:.2f} s (longest)")
     print(

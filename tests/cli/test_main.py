@@ -44,6 +44,38 @@ def test_the_program_prints_its_help() -> None:
     assert done.stdout.startswith("Usage: ")
 
 
+@pytest.mark.parametrize(
+    ("code", "ends"),
+    [("click.echo('said')", 0), ("ctx.exit(3)", 3), ("raise PermanentError('no')", 1), ("raise KeyError('bug')", 1)],
+)
+def test_a_process_ends_as_its_command_did_with_all_that_was_said_and_registered(code: str, ends: int) -> None:
+    command = f"""
+import atexit, sys
+import click
+from twind.cli import program
+from twind.cli.lazy import LazyGroup
+from twind.model.errors import PermanentError
+
+@click.group(cls=LazyGroup, commands_at={{"it": ("__main__:it", "")}})
+def main():
+    pass
+
+@click.command
+@click.pass_context
+def it(ctx):
+    atexit.register(print, "left")
+    sys.stdout.write("begun ")
+    {code}
+
+program.main = main
+sys.argv[1:] = ["it"]
+program.program()
+"""
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == ends, done.stderr
+    assert done.stdout == ("begun said\nleft\n" if ends == 0 else "begun left\n")
+
+
 def test_help_lists_every_command_in_the_tables_order() -> None:
     lines = CliRunner().invoke(main, ["--help"]).output.partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in lines] == list(COMMANDS)

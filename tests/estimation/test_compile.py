@@ -117,6 +117,27 @@ def test_a_kernel_on_disk_is_not_used_after_another_module_of_its_room_changed(t
     assert found("30.0") == ["30.0", "0"]
 
 
+def test_a_kernel_on_disk_is_compiled_into_others_that_are_not(tmp_path: Path) -> None:
+    (tmp_path / "room.py").write_text(
+        "import sys\nfrom twind.estimation.compile import inlined, kernel\n\n"
+        "@inlined\ndef inner(x):\n    return 2.0 * x\n\n"
+        "@kernel\ndef middle(x):\n    return inner(x) + 1.0\n\n"
+        "@kernel\ndef outer(x):\n    return inner(x) + 10.0 * middle(x)\n"
+    )
+    environment = os.environ | {
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
+    }
+
+    def run(code: str) -> str:
+        command = [sys.executable, "-c", f"from room import *\n{code}"]
+        return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.strip()
+
+    assert run("print(inner(1.0), middle(1.0))") == "2.0 3.0"
+    assert run("print(outer(1.0), len(inner.stats.cache_hits), len(outer.stats.cache_hits))") == "32.0 1 0"
+    assert run("print(outer(1.0), len(outer.stats.cache_hits), middle(1.0), inner(1.0))") == "32.0 1 3.0 2.0"
+
+
 def test_kernels_allocate_nothing_per_sample(joints: Any, poses: Any, clocks: Any, start_ns: int) -> None:
     from numba.core.runtime import _nrt_python, rtsys
 

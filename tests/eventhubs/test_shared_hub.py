@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import shutil
-import socket
-import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from azure.core.exceptions import AzureError
 
+from tests.eventhubs.azurite import MISSING, azurite, create_container, program
 from tests.eventhubs.opened import Keeper, Opened
 from tests.eventhubs.sdk import emulator
 from tests.eventhubs.together import Together
@@ -24,41 +19,20 @@ from twind_eventhubs.plugin import adapter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="  # azurite's own, public
 _CONTAINER = "checkpoints"
 
 
 @pytest.fixture
 def storage() -> Iterator[str]:
-    """The connection string of an azurite; TWIND_AZURITE may name its program."""
-    program = os.environ.get("TWIND_AZURITE") or shutil.which("azurite-blob")
-    if program is None:
-        pytest.skip("azurite-blob is not here: npm install azurite, and point TWIND_AZURITE at it")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    options = ["--silent", "--disableTelemetry", "--inMemoryPersistence", "--skipApiVersionCheck"]
-    process = subprocess.Popen(
-        [program, *options, "--blobHost", "127.0.0.1", "--blobPort", str(port)], stdout=subprocess.DEVNULL
-    )
-    name = "devstoreaccount1"
-    yield (f"DefaultEndpointsProtocol=http;AccountName={name};AccountKey={_KEY};BlobEndpoint=http://127.0.0.1:{port}/{name};")
-    process.kill()
-    process.wait()
-
-
-async def _create_container(connection_string: str) -> None:
-    from azure.eventhub.extensions.checkpointstoreblobaio import BlobCheckpointStore
-
-    async with BlobCheckpointStore.from_connection_string(connection_string, _CONTAINER) as store, asyncio.timeout(60):
-        while True:
-            with contextlib.suppress(AzureError):
-                await store._container_client.create_container()
-                return
-            await asyncio.sleep(0.2)
+    """The connection string of an azurite."""
+    if program() is None:
+        pytest.skip(MISSING)
+    with azurite() as connection_string:
+        yield connection_string
 
 
 async def _two_share(storage: str) -> None:
-    await _create_container(storage)
+    await create_container(storage, _CONTAINER)
     options: dict[str, Any] = {
         "checkpoints": {"container": _CONTAINER, "connection_string": storage},
         "balance_s": 1,

@@ -16,7 +16,7 @@ from tests.eventhubs.opened import Keeper, Opened
 from tests.eventhubs.sdk import RULE, emulator
 from tests.eventhubs.together import Together
 from twind.model.errors import PermanentError
-from twind_eventhubs.emulator import device_event
+from twind_eventhubs.emulator import device_event, event
 from twind_eventhubs.plugin import adapter
 
 scenario = Together()
@@ -137,7 +137,7 @@ async def a_partition_that_stands_still_is_said_and_the_connection_made_anew() -
 
 
 @scenario()
-async def a_busy_hub_is_tried_again() -> None:
+async def a_slow_hub_is_waited_for() -> None:
     async with emulator() as running, Opened(running) as opened:
         await recovers(opened, running)
         running.slow(0.3)
@@ -145,6 +145,44 @@ async def a_busy_hub_is_tried_again() -> None:
         await opened.take(20)
         running.slow(0)
         await recovers(opened, running)
+
+
+@scenario()
+async def a_hub_that_is_too_busy_to_be_read_is_said_and_read_again_when_it_is_not() -> None:
+    async with emulator() as running, Opened(running) as opened:
+        await opened.until(lambda: opened.source.health().connected)
+        running.throttle(10**6)
+        running.namespace.hub("hub").append(telemetry(*[b"{}"] * 20))
+        assert "the hub is busy, or there is more than its throughput units allow" in await opened.away("busy")
+        assert opened.metric("twind_partition_failures_total", source="hub") >= 1
+        running.throttle(0)
+        assert [message.number for message in await opened.take(20)] == list(range(20))
+        await recovers(opened, running)
+
+
+@scenario()
+async def events_made_to_break_a_reader_end_as_messages_that_nothing_can_use() -> None:
+    bodies = [b"[" * 1000, b'{"a":' * 2000, b"", b"\x00\xff\xfe", b'"' + b"x" * 300_000 + b'"']
+    annotations: list[dict[str, Any]] = [
+        {"iothub-message-source": 7},
+        {"iothub-enqueuedtime": "yesterday"},
+        {"iothub-enqueuedtime": 2**62},
+        {"iothub-enqueuedtime": -1},
+    ]
+    async with emulator() as running, Opened(running) as opened:
+        hub = running.namespace.hub("hub")
+        hub.append(telemetry(*bodies))
+        hub.append([event(b"{}", annotations=of_one) for of_one in annotations])
+        hub.append(telemetry(b"{}"))
+        taken = await opened.take(10)
+        assert [message.payload for message in taken[:5]] == bodies
+        assert [message.topic for message in taken[5:7]] == [
+            "(an event that cannot be read: AttributeError)",
+            "(an event that cannot be read: TypeError)",
+        ]
+        assert all(abs(message.receive_ns - time.time_ns()) < 3600e9 for message in taken)
+        assert (taken[-1].topic, taken[-1].number) == ("arm-1", 9)
+        assert opened.said.named("PartitionFailed") == []
 
 
 @scenario()

@@ -52,7 +52,7 @@ class Cell:
         self.estimators = Estimators(topology, settings)
         self.watch = EstimationWatch(self.estimators)
         routes = [RouteSettings.model_validate({"topic": f"{name}/{{entity}}", "codec": name}) for name in CODECS]
-        bindings = Bindings(routes, CODECS, topology, self.estimators, source="floor")
+        self.bindings = bindings = Bindings(routes, CODECS, topology, self.estimators, source="floor")
         self.refused: list[str] = []
         self.feed = Feed(bindings, self.estimators, on_refused=lambda _, refusal: self.refused.append(str(refusal)))
         limits = {

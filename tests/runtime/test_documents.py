@@ -25,7 +25,7 @@ TOPOLOGY = Topology(
             links=(Link("base", "/World/arm/base"), Link("tool", "/World/arm/base/tool")),
             joints=(
                 Joint("mount", "/World/arm/mount", JointKind.FIXED, 2, -1, 0, Pose(), Pose()),
-                Joint("slide", "/World/arm/slide", JointKind.PRISMATIC, 0, 0, 1, Pose(), Pose()),
+                Joint("slide", "/World/arm/slide", JointKind.PRISMATIC, 0, 0, 1, Pose(), Pose(), lower=-0.5, upper=0.25),
             ),
         ),
         Robot(
@@ -78,7 +78,16 @@ def test_a_robot_shows_its_movable_joints_and_its_links_in_world(update: Update)
         "stamp_ns": NOW_NS - 20_000_000,
         "seq": 9,
         "joints": {
-            "slide": {"position": 0.25, "velocity": -1.0, "position_std": 1e-4, "unit": "m", "status": "ok", "limited": True}
+            "slide": {
+                "position": 0.25,
+                "velocity": -1.0,
+                "position_std": 1e-4,
+                "unit": "m",
+                "lower": -0.5,
+                "upper": 0.25,
+                "status": "ok",
+                "limited": True,
+            }
         },
         "links": {
             "/World/arm/base": {"position": [0.0, 0.1, 0.2], "orientation": [1.0, 0.0, 0.0, 0.0]},
@@ -92,7 +101,15 @@ def test_before_the_first_sample_age_and_stamp_are_null_and_so_is_what_no_json_n
     assert isinstance(turn, dict)
     assert (turn["age_ms"], turn["stamp_ns"], turn["status"]) == (None, None, "lost")
     assert turn["joints"] == {
-        "spin": {"position": 7.0, "velocity": None, "position_std": None, "unit": "rad", "status": "stale"}
+        "spin": {
+            "position": 7.0,
+            "velocity": None,
+            "position_std": None,
+            "unit": "rad",
+            "lower": None,
+            "upper": None,
+            "status": "stale",
+        }
     }
     assert list(turn["links"]) == ["/World/turn/base", "/World/turn/disc"]
     assert turn["links"]["/World/turn/disc"]["position"] == pytest.approx([3.0, 3.1, 3.2])

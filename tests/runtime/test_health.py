@@ -91,3 +91,12 @@ def test_liveness_asks_nothing_outside_the_process() -> None:
 
 def test_every_reason_is_told_at_once() -> None:
     assert len(judge(replace(away(60), stage_ok_s=0.0, draining=True), SETTINGS).ready.reasons) == 3
+
+
+@pytest.mark.parametrize(("seconds", "ready"), [(0.0, True), (5.0, True), (5.1, False)])
+def test_a_recording_that_cannot_be_written_has_its_grace(seconds: float, ready: bool) -> None:  # noqa: FBT001
+    health = judge(replace(WELL, recordings={"recording": (1000.0 - seconds, "No space left on device")}), SETTINGS)
+    assert health.ready.ok is ready
+    assert health.live.ok
+    said = "recording 'recording' could not be written for 5.1 s (allowed: 5 s), and nothing is acknowledged meanwhile: "
+    assert ready or health.ready.reasons == (said + "No space left on device",)

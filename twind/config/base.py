@@ -36,7 +36,7 @@ class Secret(SecretStr):
 class SettingsModel(BaseModel):
     """Settings are immutable, refuse unknown names, and take their documentation from the docstring under each field."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, allow_inf_nan=False, defer_build=True)
 
     @field_validator("*", mode="before")
     @classmethod

@@ -35,6 +35,8 @@ def check_meaning(settings: Settings, marks: Marks) -> Iterator[Problem]:
         yield from _check_folder(snapshot.path, ("stage", "snapshot", "path"), marks)
         if snapshot.composed is not None:
             yield from _check_folder(snapshot.composed.parent, ("stage", "snapshot", "composed"), marks)
+    if settings.restart.hand_over is not None:
+        yield from _check_folder(settings.restart.hand_over.path, ("restart", "hand_over", "path"), marks)
     for name, sink in settings.sinks.items():
         folder = getattr(sink, "path", None)
         if isinstance(folder, Path):

@@ -244,14 +244,25 @@ class EstimationSettings(SettingsModel):
     """What differs for single entities, by entity id."""
 
 
+class HandOverSettings(SettingsModel):
+    """Where daemons that share the partitions of a hub leave for each other what came on each partition."""
+
+    path: Path
+    """Folder on a volume that all of them mount, with locks that hold across machines (NFS 4, not every object store).
+    `stage.snapshot.composed` then shows the stage of all of them."""
+
+
 class RestartSettings(SettingsModel):
-    """How the state survives a restart."""
+    """How the state survives a restart, or goes to another daemon."""
 
     snapshot_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
     """Time between two snapshots of the state [s]. What came after the last one is taken from the recording at a restart, else
     from the source, as far as that keeps it. Longer writes less to the disk; shorter starts sooner."""
     rebuild_s: NotNegative = 60.0
     """Where snapshots were there but none can be used, so much of the recording's end is used again [s]."""
+    hand_over: HandOverSettings | None = None
+    """For daemons that share the partitions of a hub: a partition goes on with the state that its last owner left. Without it,
+    whoever gets a partition begins with what it knows itself. All of them need the same stage and the same names of sources."""
 
 
 class HealthSettings(SettingsModel):
@@ -261,6 +272,9 @@ class HealthSettings(SettingsModel):
     """How long a source may be away before `/readyz` turns false [s]."""
     stage_grace_s: NotNegative = 5.0
     """How long the stage may fail to be written before `/readyz` turns false [s]."""
+    recording_grace_s: NotNegative = 5.0
+    """How long a recording may fail to be written, and what it should hold not be acknowledged, before `/readyz` turns false
+    [s]."""
     loop_stall_s: Positive = 10.0
     """How long the event loop may stand still before `/livez` turns false [s]."""
 

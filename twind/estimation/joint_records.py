@@ -47,7 +47,7 @@ SETTINGS = np.dtype(
         ("r", "f8"),  # variance of a measured position
         ("stamp_var", "f8"),  # variance of device stamps [s^2]
         ("least_stamp_var", "f8"), ("most_stamp_var", "f8"),  # what it may be learnt to be
-        ("gate_stamp_var", "f8"),  # how bad stamps may be before their samples are refused [s^2]
+        ("gate_stamp_var", "f8"),  # how bad stamps may always be before their samples are refused [s^2]
         ("velocity_var", "f8"),  # variance of a measured velocity; 0 where the channel is not to be used
         ("modulus", "f8"),  # what one turn measures where positions wrap, 0 for others
         ("prior_vv", "f8"), ("prior_aa", "f8"),  # what is believed of a joint that was never seen
@@ -83,8 +83,8 @@ TRACK = np.dtype(
         ("residual", "f8"), ("wobble", "f8"),
         # whether it stands still; see joint_rest
         ("last_z", "f8"), ("fast", "f8"), ("slow", "f8"), ("noise", "f8"), ("calm_ns", "i8"),
-        # the jitter of its stamps; see joint_stamps
-        ("before", "f8"), ("before_z", "f8"), ("stamp_var", "f8"), ("stamp_seen", "f8"),
+        # the jitter of its stamps, and how much of it the gate grants; see joint_stamps
+        ("before", "f8"), ("before_z", "f8"), ("stamp_var", "f8"), ("stamp_seen", "f4"), ("granted", "f4"),
         ("resets", "i8"),
         ("judged", "i4"),  # how often the lanes' predictions were
         ("best", "u2"), ("shown", "u2"),  # lanes

@@ -12,13 +12,12 @@ from twind.estimation.joint_lanes import density, nearest, predict_lanes, start_
 from twind.estimation.joint_pace import pace_by
 from twind.estimation.joint_records import AA, LANES, PA, PP, PV, RESTART_NS, VA, VV, A, P, V
 from twind.estimation.joint_rest import RESTLESS, start_rest, watch_rest
-from twind.estimation.joint_stamps import stamp_variance, start_stamps, watch_stamps
+from twind.estimation.joint_stamps import stamp_variance, start_stamps, watch_stamps, weigh_refusal
 from twind.model.estimates import Verdict
 from twind.model.time import NO_STAMP
 
 RIVALS = 3  # mutually consistent rejections that win
 WORST_RATIO = 1e12  # predicted over measured variance: beyond it the prediction says nothing, and float64 nears its limits
-GATE = 9.0  # times their learnt variance that stamps are granted before samples are refused
 SURE = 1.5  # times the configured variance: less jitter may be chance
 CAUTION = 2.0
 """How many times learnt jitter beyond the configured one counts in the models. One would be theory; over simulated machines of
@@ -96,6 +95,7 @@ def gate_sample(
     """
     if track.t_ns == NO_STAMP:
         track.stamp_var = row.stamp_var
+        track.granted = row.most_stamp_var
         start(row, track, ledger, z, 0.0, t)
         return ACCEPTED, math.nan, z, z, DONE
     p, v, pp, vv = ahead[P + WIDEST], ahead[V + WIDEST], ahead[PP + WIDEST], ahead[VV + WIDEST]
@@ -108,9 +108,12 @@ def gate_sample(
     y = z - p
     # A stamp that is off by dt puts the sample off by v dt.
     known = stamp_variance(row, track)
-    s = pp + row.r + (v * v + vv) * (max(row.gate_stamp_var, GATE * min(known, row.gate_stamp_var)) + sigma * sigma)
+    s = pp + row.r + (v * v + vv) * (track.granted + sigma * sigma)
     if not y * y <= gate * s:
-        if _challenge(row, track, ledger, z, t):
+        explained = y * y <= gate * (s + (v * v + vv) * (row.most_stamp_var - track.granted))
+        weigh_refusal(row, track, explained)
+        # What bad stamps explain shows no other motion: it is accepted after two more like it at the latest.
+        if not explained and _challenge(row, track, ledger, z, t):
             _restart(row, track, ledger, z, ledger.rival_v, t, p)
             return RESET, y * y / s, z, p, DONE
         return GATED, y * y / s, z, p, DONE

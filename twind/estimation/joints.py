@@ -41,7 +41,7 @@ _TOP_ACCELERATION = 2000.0  # rad/s^2 or m/s^2 that mutually consistent samples 
 _SLOW = 5.0  # rad/s or m/s: a declared velocity limit below it suggests a smoother model at first
 _FIRST_LANE, _FIRST_SLOW_LANE = LANES - 3, LANES - 5
 _SIDE_BY_SIDE = 16  # joints of a message that a kernel works on at a time
-_BAD_STAMPS = 10.0  # times their sigma that stamps may be off before samples are refused, where models adapt
+_BAD_STAMPS = 10.0  # times their sigma that stamps may always be off before samples are refused, where models adapt
 
 
 Model = Literal["singer", "ca", "cv"]
@@ -126,7 +126,7 @@ class JointBank:
                 over while they predict better; otherwise it is the one model.
             model: How motion goes on between samples.
             tau_s: How long an acceleration lasts [s]; infinite for constant acceleration.
-            stamp_std_s: One sigma of the jitter of device stamps [s]; where models adapt, up to 30 times that is learnt.
+            stamp_std_s: One sigma of the jitter of device stamps [s]; where models adapt, 0.1 to 30 times that is learnt.
             modulus: What one turn measures where positions wrap (2 pi for a continuous joint) [rad]; 0 where they do not.
             velocity_limit: What the asset declares [rad/s or m/s]; infinite when nothing.
             velocity_std: One sigma of a reported velocity [rad/s or m/s]; NaN where reported velocities are not to be used.

@@ -157,7 +157,8 @@ def _letters_in(path: Path) -> Iterator[DeadLetter]:
 def retry_letters(folder: Path, wanted: Callable[[DeadLetter], bool]) -> dict[str, int]:
     """Move letters to where the daemon looks for those to be tried again; count what was moved and what was not.
 
-    Whole files are taken out from under the daemon, which then begins another; what is not wanted goes back.
+    Whole files are taken out from under the daemon, which then begins another; what is not wanted goes back. Files that an
+    earlier call had taken when it was killed are gone through again: some letters may be there twice then, none is missing.
 
     Raises:
         PermanentError: The folder cannot be written.
@@ -165,11 +166,7 @@ def retry_letters(folder: Path, wanted: Callable[[DeadLetter], bool]) -> dict[st
     counts = {"retried": 0, "cut": 0, "others": 0}
     retries = RetryFolder(folder / RETRY)
     try:
-        names = sorted(entry.name for entry in os.scandir(folder) if _FILE.fullmatch(entry.name))
-        for name in names:
-            retries.folder.mkdir(mode=0o700, exist_ok=True)
-            taken = retries.folder / f"taken-{secrets.token_hex(4)}-{name}"
-            (folder / name).rename(taken)
+        for taken in retries.taken_from(folder):
             letters = list(_letters_in(taken))
             chosen = [wanted(letter) for letter in letters]
             whole = [letter.payload_bytes == len(letter.payload) for letter in letters]
@@ -199,6 +196,18 @@ class RetryFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def taken_from(self, folder: Path) -> list[Path]:
+        """Move all files of letters here, where nobody writes, and return them, with those that were moved before.
+
+        Raises:
+            OSError: They cannot be moved.
+        """
+        names = sorted(entry.name for entry in os.scandir(folder) if _FILE.fullmatch(entry.name))
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        for name in names:
+            (folder / name).rename(self.folder / f"taken-{secrets.token_hex(4)}-{name}")
+        return sorted(self.folder.glob("taken-*"))
 
     def add(self, letters: Sequence[DeadLetter]) -> None:
         """Write one file of letters.

@@ -5,16 +5,23 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path, *, locked: bool = False, durable: bool = False) -> Iterator[Path]:
+def replacing(
+    path: Path,
+    *,
+    locked: bool = False,
+    durable: bool = False,
+    through: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Iterator[Path]:
     """Give a temporary path beside a file; what is written there takes its place, unless the block raises.
 
     A link is followed, and the permissions of a file that is there stay.
@@ -24,6 +31,7 @@ def replacing(path: Path, *, locked: bool = False, durable: bool = False) -> Ite
         locked: Whether nobody else replaces it meanwhile. Then there is one temporary name, so that what a killed process
             leaves is overwritten by the next.
         durable: Whether it must be there after a power cut.
+        through: Entered just for the moment in which the file takes its place; what it raises leaves everything as it was.
 
     Raises:
         OSError: It cannot be written.
@@ -37,7 +45,8 @@ def replacing(path: Path, *, locked: bool = False, durable: bool = False) -> Ite
             shutil.copymode(target, temporary)
         if durable:
             _sync(temporary)
-        temporary.replace(target)
+        with through():
+            temporary.replace(target)
         if durable:
             _sync(target.parent)
     finally:

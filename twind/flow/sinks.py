@@ -72,6 +72,11 @@ class Mark:
 class LogSink(RawSink, Protocol):
     """A `RawSink` that a daemon can read again after a restart, from where its snapshot ends."""
 
+    held_since_s: float | None
+    """`time.monotonic()` since when it cannot be written; None while it can."""
+    trouble: str
+    """Why."""
+
     def mark(self) -> asyncio.Future[Mark]:
         """Mark the place after everything that was offered so far; the future is there once that is durable."""
 

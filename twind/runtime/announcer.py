@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _LEVELS = {"none": (), "error": ("error",), "warning": ("warning", "error")}
 _SUBJECTS = ("entity", "source", "sink", "topic", "task", "component")
 """Fields of an event that say what it is about, the most telling first."""
+_NOT_OURS = 255
+"""In the place of the status of an entity that another daemon tells of."""
 _CHUNK = 20
 """Documents made before other tasks of the loop get their turn."""
 
@@ -46,10 +48,22 @@ class Announcer:
         current: Callable[[], Update | None],
         telemetry: Telemetry,
         repeat_s: float,
+        ours: Callable[[], NDArray[np.bool_] | None] = lambda: None,
     ) -> None:
+        """Make it.
+
+        Args:
+            topology: What the stage declares.
+            sinks: Whom to tell.
+            current: Returns what stands in the stage.
+            telemetry: Whose events are told.
+            repeat_s: How often the same incident is told at most [s].
+            ours: Returns (E,) which entities are this daemon's to tell of, None for all; those of others are theirs.
+        """
         self.sinks = tuple(sinks)
         self._topology = topology
         self._current = current
+        self._ours = ours
         self._telemetry = telemetry
         self._loop = asyncio.get_running_loop()
         self._limiter = RepeatLimiter(repeat_s, clock=time.monotonic)
@@ -64,8 +78,11 @@ class Announcer:
 
     def note_update(self, update: Update) -> None:
         """Tell which entities have another status than in the update before; of the first update, all of them."""
-        before, self._status = self._status, update.status
-        rows = np.arange(len(update.status)) if before is None else np.flatnonzero(update.status != before)
+        ours = self._ours()
+        status = update.status if ours is None else np.where(ours, update.status, _NOT_OURS).astype(np.uint8)
+        before, self._status = self._status, status
+        changed = np.full(len(status), True) if before is None else status != before
+        rows = np.flatnonzero(changed & (status != _NOT_OURS))
         if not len(rows):
             return
         notices = [self._status_notice(update, int(row), before) for row in rows]
@@ -83,7 +100,9 @@ class Announcer:
             due_s = max(due_s + period_s, self._loop.time())
             update = self._current()
             if update is not None:
-                rows = np.flatnonzero((update.entity_seq != told) & self._wanted[sink.name])
+                ours = self._ours()
+                wanted = self._wanted[sink.name] if ours is None else self._wanted[sink.name] & ours
+                rows = np.flatnonzero((update.entity_seq != told) & wanted)
                 told = update.entity_seq.copy()
                 for first in range(0, len(rows), _CHUNK):
                     sink.offer([self._state_notice(update, int(row)) for row in rows[first : first + _CHUNK]])
@@ -115,7 +134,7 @@ class Announcer:
 
     def _status_notice(self, update: Update, row: int, before: NDArray[np.uint8] | None) -> Notice:
         entity = self._topology.entities[row]
-        was = None if before is None else Status(int(before[row])).name.lower()
+        was = None if before is None or before[row] == _NOT_OURS else Status(int(before[row])).name.lower()
         data = {"status": Status(int(update.status[row])).name.lower(), "was": was, "prim": entity.prim, "seq": update.seq}
         return Notice(NoticeKind.STATUS, entity.id, update.made_ns, data)
 

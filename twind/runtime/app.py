@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import twind
 from twind.config.against import check_against
 from twind.flow.dead_letters import RETRY, DeadLetters, RetryFolder
+from twind.flow.shared_streams import SharedStreams
 from twind.flow.sinks import LogSink, NoticeSink, RawSink, ServiceSink
 from twind.model.errors import ConfigurationError
 from twind.model.refusals import Refusal
@@ -32,6 +33,7 @@ from twind.runtime.notify import Notifier
 from twind.runtime.pipeline import Feed
 from twind.runtime.publisher import Publisher
 from twind.runtime.pump import Pump
+from twind.runtime.restart.hand_over import HandOver, Ours
 from twind.runtime.restart.recovery import Recovery
 from twind.runtime.restart.saver import FOLDER, Saver
 from twind.runtime.restart.streams import Streams
@@ -47,9 +49,11 @@ from twind.runtime.traces import Traces
 from twind.runtime.viewers import viewer_hub
 from twind.sources.protocol import ResumableSource
 from twind.stage.bootstrap import bootstrap_of
+from twind.stage.part import beneath_parts
 from twind.stage.thread import StageThread
 from twind.telemetry import Telemetry, events
 from twind.telemetry.lag import LoopLag
+from twind.telemetry.wall_clock import WallClock
 from twind.twin import Twin
 from twind.twin import warm_up as warm_up_twin
 
@@ -135,6 +139,8 @@ class Daemon:
         self._gate = asyncio.Lock()
         """Held by whoever changes the state, and while it is copied."""
         self._saver: Saver | None = None
+        self._hand_overs: dict[str, HandOver] = {}
+        """By source, where its streams go from daemon to daemon."""
         self._sinks: list[Sink] = []
         self._dead_letters = DeadLetters(self.settings.state_dir / "dead-letters", telemetry=telemetry)
         views = Views(
@@ -174,6 +180,7 @@ class Daemon:
         settings = self.settings
         self.telemetry.emit(events.DaemonStarting(instance=settings.instance, version=twind.__version__))
         self._supervisor.supervise("event loop lag", self._lag.run)
+        self._supervisor.supervise("wall clock", WallClock(self.telemetry).run)
         await self.http.start()
         self._starting = f"opening the stage {settings.stage.root}"
         stage = await self._thread.call(open_live_stage, settings)
@@ -243,8 +250,10 @@ class Daemon:
             telemetry=self.telemetry,
         )
         copies = LiveCopies(stage, self._thread, seq=self._seq)
-        snapshots = None
+        snapshots, beneath = None, None
         if settings.stage.snapshot is not None:
+            if settings.restart.hand_over is not None:
+                beneath = await self._thread.call(beneath_parts, stage, settings.restart.hand_over.path)
             snapshots = SnapshotWriter(
                 settings.stage.snapshot,
                 stage=stage,
@@ -252,6 +261,8 @@ class Daemon:
                 copies=copies,
                 publisher=publisher,
                 telemetry=self.telemetry,
+                beneath=beneath,
+                hand_overs=self._hand_overs,
             )
         files = StageView(bootstrap, copies, settings.instance, self._seq)
         viewers = viewer_hub(settings, stage, files, telemetry=self.telemetry)
@@ -295,6 +306,7 @@ class Daemon:
                 current=self._update,
                 telemetry=self.telemetry,
                 repeat_s=self.settings.log.repeat_s,
+                ours=(lambda: None) if self.settings.restart.hand_over is None else Ours(twinned.estimators, self._hand_overs),
             )
 
             def note_shown(update: Update) -> None:
@@ -319,12 +331,18 @@ class Daemon:
             generation=twinned.stage.holder.generation,
             estimators=twinned.estimators,
             pumps=pumps,
+            hand_overs=self._hand_overs,
             log=twinned.log,
             gate=self._gate,
             interval_s=settings.restart.snapshot_s,
             telemetry=self.telemetry,
         )
         metrics.watched.snapshot_age_s = lambda: None if saver.written_s is None else time.monotonic() - saver.written_s
+
+        shared = None
+        if settings.restart.hand_over is not None:
+            generation = twinned.stage.holder.generation
+            shared = SharedStreams(settings.restart.hand_over.path, instance=settings.instance, generation=generation)
 
         def on_report(report: BatchReport) -> None:
             twinned.publisher.note_used(report.used_ns)
@@ -344,7 +362,17 @@ class Daemon:
             if name in twinned.recovered.watermarks:
                 pump.watermark = twinned.recovered.watermarks[name]
             if isinstance(source, ResumableSource):
-                source.keep_with(Streams(pump, saver))
+                if shared is not None:
+                    self._hand_overs[name] = HandOver(
+                        name,
+                        shared,
+                        estimators=twinned.estimators,
+                        bindings=twinned.bindings[name],
+                        gate=self._gate,
+                        on_taken=twinned.publisher.note_restored,
+                        telemetry=self.telemetry,
+                    )
+                source.keep_with(Streams(pump, saver, hand_over=self._hand_overs.get(name)))
             self.telemetry.declare_source(name)
             self.inlets[name] = Inlet(of_source.type, source, pump)
             pumps[name] = (source, pump)
@@ -406,6 +434,11 @@ class Daemon:
             heartbeat_s=self._lag.heartbeat_monotonic_s,
             stage_ok_s=stage_ok_s,
             sources={name: inlet.source.health() for name, inlet in self.inlets.items()},
+            recordings={
+                log.name: (log.held_since_s, log.trouble)
+                for log in self.recorders
+                if isinstance(log, LogSink) and log.held_since_s is not None
+            },
             components=self._supervisor.status(),
         )
         return judge(facts, self.settings.health)

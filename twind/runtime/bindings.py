@@ -46,6 +46,11 @@ class JointBinding:
         self.last_length = -1
         self._layouts = layouts
 
+    @property
+    def entities(self) -> tuple[int, ...]:
+        """Entities that the topic was about so far."""
+        return (self.entity,)
+
     def layout_for(self, names: tuple[str, ...] | None, length: int) -> int:
         """Return the layout of a message, and remember it as the one to expect next.
 

@@ -31,6 +31,11 @@ class BodyBinding:
         self._decode = decode
         self._append = append
 
+    @property
+    def entities(self) -> tuple[int, ...]:
+        """Entities that the topic was about so far."""
+        return (self.entity,)
+
     def take(self, payload: bytes, receive_ns: int, _joints: JointColumns, bodies: BodyColumns) -> None:
         """Decode a payload, and append what it holds.
 

@@ -22,6 +22,11 @@ class ClockBinding:
         self._codec = codec
         self._rows = rows
 
+    @property
+    def entities(self) -> tuple[int, ...]:
+        """Entities that the topic was about so far."""
+        return (self.entity,)
+
     def take(self, payload: bytes, _receive_ns: int, _joints: JointColumns, _bodies: BodyColumns) -> None:
         """Decode a payload, and tell it to the clocks that it is about.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twind.telemetry import events
+from twind.telemetry import estimate_events as events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twind.runtime.estimators import Estimators
-    from twind.telemetry.events import Event
+    from twind.telemetry.event import Event
 
 _CLOCK_EVENTS: dict[str, Callable[..., Event]] = {
     "steps_ahead": partial(events.ClockStepped, direction="ahead"),

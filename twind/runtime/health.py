@@ -30,6 +30,8 @@ class Facts:
     stage_ok_s: float | None = None
     """When the stage was last known to be writable."""
     sources: Mapping[str, SourceHealth] = field(default_factory=dict)
+    recordings: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    """Those that cannot be written: since when, and why."""
     components: Sequence[ComponentStatus] = ()
 
 
@@ -63,6 +65,7 @@ def judge(facts: Facts, settings: HealthSettings) -> Health:
         *live,
         *_given_up(facts),
         *_away(facts, settings),
+        *_held(facts, settings),
         *(_unwritten(facts, settings) if facts.started else ()),
     )
     return Health(live=Probe(not live, live), ready=Probe(not ready, ready), started=Probe(not starting, starting))
@@ -98,6 +101,15 @@ def _away(facts: Facts, settings: HealthSettings) -> list[str]:
         f"(allowed: {settings.source_grace_s:g} s)" + (f": {health.detail}" if health.detail else "")
         for name, health in facts.sources.items()
         if not health.connected and facts.now_s - health.since_monotonic_s > settings.source_grace_s
+    ]
+
+
+def _held(facts: Facts, settings: HealthSettings) -> list[str]:
+    return [
+        f"recording {name!r} could not be written for {facts.now_s - since_s:.1f} s (allowed: {settings.recording_grace_s:g} "
+        f"s), and nothing is acknowledged meanwhile: {trouble}"
+        for name, (since_s, trouble) in facts.recordings.items()
+        if facts.now_s - since_s > settings.recording_grace_s
     ]
 
 

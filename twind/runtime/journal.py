@@ -85,6 +85,11 @@ class EventBinding:
         self._source = source
         self._journal = journal
 
+    @property
+    def entities(self) -> tuple[int, ...]:
+        """Entities whose estimates the topic is about: none."""
+        return ()
+
     def take(self, payload: bytes, receive_ns: int, _joints: JointColumns, _bodies: BodyColumns) -> None:
         """Decode a payload and note what it says.
 

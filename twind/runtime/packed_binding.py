@@ -27,6 +27,7 @@ class PackedBinding:
         "_layouts",
         "_names",
         "_right",
+        "entities",
         "entity",
         "max_bytes",
         "stream",
@@ -49,6 +50,8 @@ class PackedBinding:
         self._entity_index = entity_index
         self._decode = decode
         self._names: tuple[str, ...] | None = None
+        self.entities: tuple[int, ...] = (entity,)
+        """Entities that the topic was about so far."""
         self._bodies: Sequence[int] = (entity,)
         """Entities of the names seen last."""
         self._right: tuple[int, int] | None = None
@@ -88,5 +91,6 @@ class PackedBinding:
             if names is not None and len(set(names)) != len(names):
                 raise RefusedInput(Refusal.UNKNOWN_ENTITY, "an entity stands twice")
             self._bodies = (self.entity,) if names is None else [self._entity_index[name] for name in names]
+            self.entities = tuple({*self.entities, *self._bodies})
             self._names = names
         return self._bodies

@@ -57,6 +57,8 @@ class Publisher:
         self._n_waiting = 0
         self.current: Update | None = None
         """What stands in the stage: of each entity the state that was last written there."""
+        self.ticks = 0
+        """How often the state was looked at, whether there was something to write or not."""
         self.written_values = 0
         """Attribute values written so far."""
         self.last_ok_monotonic_s = time.monotonic()
@@ -73,6 +75,10 @@ class Publisher:
         if self._n_waiting < _MAX_WAITING and len(stamps_ns):
             self._waiting.append(stamps_ns)
             self._n_waiting += len(stamps_ns)
+
+    def note_restored(self) -> None:
+        """Take what the banks hold as it is: it was put there, and did not happen just now."""
+        self._watch = EstimationWatch(self._estimators)
 
     async def run(self) -> None:
         """Publish on a fixed grid of the monotonic clock, for ever; a tick that comes too late is skipped, not caught up."""
@@ -96,6 +102,7 @@ class Publisher:
         """Make one update from the present estimates and write it."""
         for event in self._watch.new_events():
             self._telemetry.emit(event)
+        self.ticks += 1
         now_ns = time.time_ns()
         prediction = self._estimators.predict(now_ns, self._predict_after_ns)
         waiting, self._waiting, self._n_waiting = self._waiting, [], 0

@@ -14,7 +14,7 @@ from twind.sources.protocol import AcknowledgingSource, ResumableSource
 from twind.telemetry import events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from twind.flow.sinks import RawSink
     from twind.model.messages import RawMessage
@@ -47,8 +47,10 @@ class Pump:
     ) -> None:
         self.watermark = Watermark()
         """What was taken."""
-        self.owned: set[str] | None = None
+        self.owned: Collection[str] | None = None
         """Streams that are this daemon's; None where nobody else can take them."""
+        self.topics: Mapping[str, set[str]] | None = None
+        """Filled with what comes on each stream of this daemon's; None where nobody wants to know."""
         self.done = 0
         """Messages that everything was done with but acknowledging."""
         self._source = source
@@ -112,6 +114,9 @@ class Pump:
         if self.owned is not None:
             owned = [message for message in messages if message.stream in self.owned]
             self._pass_over("not_owned", len(messages) - len(owned))
+        if self.topics is not None:
+            for message in owned:
+                self.topics[message.stream].add(message.topic)
         fresh = self.watermark.fresh(owned)
         self._pass_over("repeated", len(owned) - len(fresh))
         return fresh

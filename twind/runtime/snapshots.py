@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from twind.model.errors import FencedError, StageError
+from twind.runtime.stream_layers import StreamLayers
 from twind.stage.shared_root import join_shards
 from twind.stage.snapshot import LIVE, Snapshot
 from twind.telemetry import events
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from twind.config.settings import SnapshotSettings
     from twind.runtime.live_copy import LiveCopies
     from twind.runtime.publisher import Publisher
+    from twind.runtime.restart.hand_over import HandOver
     from twind.stage.live import LiveStage
+    from twind.stage.part import Beneath
     from twind.stage.thread import StageThread
     from twind.telemetry import Telemetry
 
@@ -33,6 +39,8 @@ class SnapshotWriter:
         copies: LiveCopies,
         publisher: Publisher,
         telemetry: Telemetry,
+        beneath: Beneath | None = None,
+        hand_overs: Mapping[str, HandOver] = MappingProxyType({}),
     ) -> None:
         self._settings = settings
         self._stage = stage
@@ -42,6 +50,20 @@ class SnapshotWriter:
         self._telemetry = telemetry
         # A thread of its own: a disk that hangs must hold up neither the live layer nor what shares the loop's pool.
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="twind-snapshot")
+        self._layers = (
+            None
+            if beneath is None
+            else StreamLayers(
+                stage,
+                thread,
+                beneath=beneath,
+                composed=settings.composed,
+                hand_overs=hand_overs,
+                ticks=lambda: publisher.ticks,
+                disk=self._disk,
+            )
+        )
+        """Where entities go from daemon to daemon, it is their streams' layers that others compose, not this daemon's."""
         self._snapshot: Snapshot | None = None
         self._fenced = False
         self._written_seq = -1
@@ -56,10 +78,12 @@ class SnapshotWriter:
             FencedError: Somebody newer writes there.
         """
         self._snapshot = await self._thread.call(self._make)
+        if self._layers is not None:
+            await self._layers.open()
 
     def _make(self) -> Snapshot:
         snapshot = Snapshot(self._stage, self._settings.path)
-        if self._settings.composed is not None:
+        if self._settings.composed is not None and self._layers is None:
             join_shards(self._stage.stage.GetRootLayer(), self._settings.path / LIVE, self._settings.composed)
         return snapshot
 
@@ -95,6 +119,8 @@ class SnapshotWriter:
             else:
                 copy = await self._copies.newest()
                 await asyncio.get_running_loop().run_in_executor(self._disk, self._snapshot.replace, copy.data)
+            if self._layers is not None and (self._layers.owed or seq != self._written_seq):
+                await self._layers.write()
         except FencedError as error:
             self._fenced = True
             holder = self._stage.holder

@@ -32,7 +32,9 @@ _FORMATS: dict[Any, Callable[[Any], str]] = {
 class LayerText:
     """The text of one layer of overs: attributes with values and no metadata, and neither prims nor attributes come or go."""
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: Any, *, values: Any = None) -> None:
+        """Take the text of `layer` apart; `values` is the layer whose values it is to show, its own by default."""
+        shown = layer if values is None else values
         self._pieces: list[str] = []
         """Text between values, and each value behind it."""
         self._values: list[tuple[int, Any, Callable[[Any], str]]] = []
@@ -48,7 +50,7 @@ class LayerText:
                 path.append(opened)
             elif line.strip() == "}" and path:
                 path.pop()
-            spec = layer.GetAttributeAtPath(f"/{'/'.join(path)}.{attribute[1]}") if attribute is not None and path else None
+            spec = shown.GetAttributeAtPath(f"/{'/'.join(path)}.{attribute[1]}") if attribute is not None and path else None
             if attribute is None or spec is None or spec.typeName not in _FORMATS:
                 between.append(line)
                 continue

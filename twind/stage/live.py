@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,7 +20,7 @@ from twind.stage.space import Space
 from twind.stage.structure import AGE, QUALITY, SEQ, TIME, LiveOptions, author
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from twind.model.live_layer import Flush
     from twind.model.state import Update
@@ -55,6 +56,7 @@ class LiveStage:
         options = options or LiveOptions()
         self.topology = topology
         self.instance = instance
+        self.options = options
         self.holder = Holder(instance, options.generation, secrets.token_hex(8))
         """Who writes the live layer; it says so itself."""
         self._stage = stage
@@ -136,6 +138,16 @@ class LiveStage:
     def shown(self) -> Update | None:
         """What stands in the stage: of each entity the state that was last written; None before the first write."""
         return self._writer.shown
+
+    @contextmanager
+    def taken_off(self) -> Iterator[None]:
+        """Show the user's stage without the live layer while the block runs."""
+        paths = self.stage.GetSessionLayer().subLayerPaths
+        paths.remove(self._layer.identifier)
+        try:
+            yield
+        finally:
+            paths.insert(0, self._layer.identifier)
 
     def layer_text(self) -> str:
         """Return the live layer as `.usda` text."""

@@ -33,8 +33,10 @@ def compose_shards(root: Any, live_layers: Iterable[Path], out: Path) -> None:
     _write(root, {_name(out.parent, live) for live in live_layers}, out)
 
 
-def join_shards(root: Any, live_layer: Path, out: Path) -> bool:
+def join_shards(root: Any, live_layer: Path | None, out: Path) -> bool:
     """Add a live layer to a root layer that other shards may have begun; return whether it was missing there.
+
+    None: only see to it that there is a root layer.
 
     Raises:
         StageError: It cannot be written, or there is something else in its place.
@@ -42,10 +44,11 @@ def join_shards(root: Any, live_layer: Path, out: Path) -> bool:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with locked(out.parent):
-            there, name, base = _sublayers(out), _name(out.parent, live_layer), path_from(out.parent, root)
-            if name in there and base in there:
+            there, base = _sublayers(out), path_from(out.parent, root)
+            names = set() if live_layer is None else {_name(out.parent, live_layer)}
+            if {*names, base} <= {*there}:
                 return False
-            _write(root, {*there, name} - {base}, out)
+            _write(root, {*there, *names} - {base}, out)
     except OSError as error:
         raise StageError(f"cannot write {out}: {error.strerror}; check `stage.snapshot.composed`") from error
     return True

@@ -7,36 +7,12 @@ the configuration, reasons from enums.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from functools import cache
-from typing import ClassVar
 
+from twind.telemetry import estimate_events, event
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Base of all events."""
-
-    level: ClassVar[str] = "info"
-    """debug | info | warning | error. Data lost or a human needed is an error; unexpected but nothing lost, a warning."""
-    counter: ClassVar[str] = ""
-    """Name of the counter metric without `twind_` and `_total`; empty: none."""
-    labels: ClassVar[tuple[str, ...]] = ()
-    """Fields that become metric labels."""
-    limited: ClassVar[bool] = True
-    """Whether repeats of the same event with the same labels are held back in the log (they are always counted)."""
-    told: ClassVar[bool] = True
-    """Whether sinks may tell it to others as an incident; what is about the telling itself is not."""
-
-
-def event_name(kind: type[Event]) -> str:
-    """Return the name of an event in the log: its class name in snake case."""
-    return _snake_case(kind.__name__)
-
-
-@cache
-def _snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+Event = event.Event
+event_name = event.event_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +165,16 @@ class MessagesPassedOver(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class WallClockSet(Event):
+    """This machine's clock was set, or it slept. Devices that share it seem to step; streams follow within a second."""
+
+    level = "warning"
+    counter = "wall_clock_steps"
+    seconds: float
+    """By how much, ahead where positive [s]."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLettersRetried(Event):
     """Messages that had been refused were given to the daemon again by `twind dead-letters retry`."""
 
@@ -196,6 +182,41 @@ class DeadLettersRetried(Event):
     labels = ("source",)
     source: str
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTaken(Event):
+    """A stream is this daemon's, and goes on where its last owner left it."""
+
+    counter = "streams_taken"
+    labels = ("source",)
+    limited = False
+    source: str
+    stream: str
+    epoch: int
+    """How often it was claimed, by whomever."""
+    before: str
+    """Instance that had it; empty where nobody had."""
+    entities: int
+    """Entities whose state was taken over; 0 where more was known here, or nobody left any."""
+    number: int
+    """Where it goes on; -1 where the source's own settings decide."""
+    seconds: float
+    """How long it took to claim and to load."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFenced(Event):
+    """A write about a stream was refused, as another daemon has claimed it: nothing more is written about it here."""
+
+    level = "warning"
+    counter = "streams_fenced"
+    labels = ("source",)
+    limited = False
+    source: str
+    stream: str
+    epoch: int
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,102 +297,14 @@ class MessagesOfOthers(Event):
     example: str
 
 
-@dataclass(frozen=True, slots=True)
-class EstimateReset(Event):
-    """An estimate was started anew after consistent rejections or a time jump."""
-
-    level = "warning"
-    counter = "estimate_resets"
-    labels = ("kind",)
-    kind: str
-    """joint | pose"""
-    entity: str
-    count: int
-    joint: str = ""
-    """The joint that was moved furthest."""
-    distance: float = 0.0
-    """How far the newest reset moved it, or the body [rad or m]."""
-    angle_rad: float = 0.0
-    """By how much it turned the body [rad]."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelDisabled(Event):
-    """Reported velocities or efforts contradict the measured motion, so they are left out until they agree again."""
-
-    level = "warning"
-    counter = "channels_disabled"
-    labels = ("channel",)
-    channel: str
-    """velocity | effort (of joints) | twist (of a body)"""
-    entity: str
-    count: int
-    joint: str = ""
-    """The first of the joints."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelRestored(Event):
-    """Reported velocities or efforts agree with the measured motion again, and are used."""
-
-    counter = "channels_restored"
-    labels = ("channel",)
-    channel: str
-    entity: str
-    count: int
-    joint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFrozen(Event):
-    """A source repeats the same numbers under new stamps although it did not stand still; it is shown stale."""
-
-    level = "warning"
-    counter = "sources_frozen"
-    entity: str
-    joints: int
-    """How many of its joints; 0 where it is the pose."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceMoving(Event):
-    """A source that repeated the same numbers sends new ones."""
-
-    counter = "sources_moving_again"
-    entity: str
-    joints: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClockStepped(Event):
-    """A device's clock was set; its stamps are followed from there."""
-
-    level = "warning"
-    counter = "clock_steps"
-    labels = ("direction",)
-    topic: str
-    direction: str
-    """ahead | back"""
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class StampsFrozen(Event):
-    """A device's stamps stand still while its messages arrive."""
-
-    level = "warning"
-    counter = "stamps_frozen"
-    topic: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClockNotShared(Event):
-    """A device that seemed to share the daemon's clock does not; its offset is estimated from now on."""
-
-    counter = "clocks_not_shared"
-    topic: str
-    count: int
+EstimateReset = estimate_events.EstimateReset
+ChannelDisabled = estimate_events.ChannelDisabled
+ChannelRestored = estimate_events.ChannelRestored
+SourceFrozen = estimate_events.SourceFrozen
+SourceMoving = estimate_events.SourceMoving
+ClockStepped = estimate_events.ClockStepped
+StampsFrozen = estimate_events.StampsFrozen
+ClockNotShared = estimate_events.ClockNotShared
 
 
 @dataclass(frozen=True, slots=True)

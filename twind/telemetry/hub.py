@@ -98,6 +98,8 @@ class Telemetry:
         self.declare(events.SourceDisconnected, source=source)
         self.declare(events.MessagesPassedOver, source=source, reason="repeated")
         self.declare(events.MessagesPassedOver, source=source, reason="not_owned")
+        self.declare(events.StreamTaken, source=source)
+        self.declare(events.StreamFenced, source=source)
         for reason in Refusal:
             self.declare(events.MessagesRefused, source=source, reason=reason)
 

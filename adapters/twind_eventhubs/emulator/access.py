@@ -84,6 +84,7 @@ class Access:
         if match is None:
             raise _not_found(address)
         self.grants.require(address, listen=True)
+        self.faults.before_reading()
         epoch = (attach.properties or {}).get(_EPOCH)
         if epoch is not None and (not isinstance(epoch, int) or epoch < 0):
             raise AmqpError("com.microsoft:argument-error", "an epoch that is no number from 0")

@@ -63,6 +63,8 @@ class _Control:
                 return emulator.disconnect(politely=bool(ask.get("politely", False)))
             case "steal":
                 return emulator.steal(str(ask["hub"]), str(ask["partition"]), group=str(ask.get("group", "$Default")))
+            case "throttle":
+                return emulator.throttle(int(ask["attaches"]))
             case "busy":
                 emulator.busy(int(ask["sends"]))
             case "duplicate":
@@ -74,5 +76,5 @@ class _Control:
             case "half_open":
                 return emulator.half_open()
             case other:
-                raise ValueError(f"no fault {other!r}: disconnect, steal, busy, duplicate, slow, stall, half_open")
+                raise ValueError(f"no fault {other!r}: disconnect, steal, busy, throttle, duplicate, slow, stall, half_open")
         return None

@@ -12,6 +12,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._busy = 0
+        self._throttled = 0
         self._duplicates = 0.0
         self._random = random.Random()  # noqa: S311  (chooses faults)
         self.latency_s = 0.0
@@ -21,11 +22,16 @@ class Faults:
 
     def __repr__(self) -> str:
         """Show what is wrong now."""
-        return f"<Faults busy={self._busy} duplicates={self._duplicates} latency_s={self.latency_s} stalled={self.stalled}>"
+        sent = f"busy={self._busy} duplicates={self._duplicates} latency_s={self.latency_s}"
+        return f"<Faults {sent} throttled={self._throttled} stalled={self.stalled}>"
 
     def busy(self, sends: int) -> None:
         """Answer the next so many sends with `com.microsoft:server-busy`."""
         self._busy = sends
+
+    def throttle(self, attaches: int) -> None:
+        """Answer the next so many receivers with `com.microsoft:server-busy`."""
+        self._throttled = attaches
 
     def duplicate(self, share: float, *, seed: int = 1) -> None:
         """Deliver this share of the events twice, the same ones for the same seed and order of reading."""
@@ -40,6 +46,16 @@ class Faults:
         """
         if self._busy > 0:
             self._busy -= 1
+            raise server_busy("as asked for")
+
+    def before_reading(self) -> None:
+        """See whether a receiver is refused.
+
+        Raises:
+            AmqpError: It is.
+        """
+        if self._throttled > 0:
+            self._throttled -= 1
             raise server_busy("as asked for")
 
     def repeats(self) -> bool:

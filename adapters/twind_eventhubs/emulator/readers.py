@@ -62,6 +62,13 @@ class Readers:
         if reader in self._readers:
             self._readers.remove(reader)
 
+    def end_all(self, error: AmqpError) -> int:
+        """End every reader with an error; return how many there were."""
+        readers, self._readers = self._readers, []
+        for reader in readers:
+            reader.detach(error)
+        return len(readers)
+
     def steal(self, reader: Reader, why: str) -> None:
         """Take the partition from a reader."""
         self.remove(reader)

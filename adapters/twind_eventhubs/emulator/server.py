@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 from twind_eventhubs.emulator.amqp.connection import Connection
 from twind_eventhubs.emulator.amqp.errors import AmqpError
-from twind_eventhubs.emulator.faults import Faults
+from twind_eventhubs.emulator.faults import Faults, server_busy
 from twind_eventhubs.emulator.hub import DEFAULT_GROUP
 from twind_eventhubs.emulator.namespace import Namespace
 
@@ -123,6 +123,11 @@ class Emulator:
     def busy(self, sends: int) -> None:
         """Answer the next so many sends with `com.microsoft:server-busy`."""
         self.namespace.faults.busy(sends)
+
+    def throttle(self, attaches: int) -> int:
+        """End all receivers, and refuse the next so many, with `com.microsoft:server-busy`; return how many were ended."""
+        self.namespace.faults.throttle(attaches)
+        return sum(hub.readers.end_all(server_busy("as asked for")) for hub in self.namespace.hubs.values())
 
     def duplicate(self, share: float, *, seed: int = 1) -> None:
         """Deliver this share of the events twice."""

@@ -14,8 +14,8 @@ from twind.estimation.tally import CHANNELS, POSITION
 from twind.model.estimates import Verdict
 from twind.runtime.estimation_watch import EstimationWatch
 from twind.runtime.figures import stream_figures
-from twind.telemetry import events
-from twind.telemetry.events import event_name
+from twind.telemetry import estimate_events as events
+from twind.telemetry.event import event_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from twind.runtime.estimators import Estimators, Outcome
     from twind.runtime.pipeline import BatchReport
     from twind.runtime.replay.routing import RecordedRoutes
-    from twind.telemetry.events import Event
+    from twind.telemetry.event import Event
     from twind.telemetry.figures import StreamFigures
 
 _MAX_EVENTS = 1000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from twind import __version__
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from twind.flow.watermark import Place
     from twind.runtime.estimators import Estimators
     from twind.runtime.pump import Pump
+    from twind.runtime.restart.hand_over import HandOver
     from twind.runtime.restart.state import State
     from twind.sources.protocol import LossySource
     from twind.telemetry import Telemetry
@@ -45,6 +47,7 @@ class Saver:
         gate: Held by whoever changes the state.
         interval_s: Time between two snapshots [s].
         telemetry: Is told of failures.
+        hand_overs: By the name of the source, where its streams go from daemon to daemon; may be filled later.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Saver:
         gate: asyncio.Lock,
         interval_s: float,
         telemetry: Telemetry,
+        hand_overs: Mapping[str, HandOver] = MappingProxyType({}),
     ) -> None:
         self.written_s: float | None = None
         """`time.monotonic()` when the state was last written."""
@@ -68,6 +72,7 @@ class Saver:
         self._generation = generation
         self._estimators = estimators
         self._pumps = pumps
+        self._hand_overs = hand_overs
         self._log = log
         self._gate = gate
         self._interval_s = interval_s
@@ -99,6 +104,7 @@ class Saver:
             async with self._gate:
                 paused_s = time.perf_counter()
                 taken = {name: self._taken(pump) for name, (_, pump) in self._pumps.items()}
+                about = {name: hand_over.about() for name, hand_over in self._hand_overs.items()}
                 marked = None if self._log is None else self._log.mark()
                 state = await asyncio.to_thread(capture, self._estimators)
                 self._pause_s = time.perf_counter() - paused_s
@@ -109,6 +115,8 @@ class Saver:
                 marks[self._log.name] = [mark.segment, mark.messages]
             try:
                 size = await asyncio.to_thread(self._write, state, taken, marks)
+                for name, hand_over in self._hand_overs.items():
+                    await hand_over.write(state, taken[name]["streams"], about[name])
             except OSError as error:
                 self._telemetry.emit(events.SnapshotFailed(error=f"{error.strerror or error}; the folder is {self._state_dir}"))
                 return False
@@ -118,7 +126,11 @@ class Saver:
         for name, (source, pump) in list(self._pumps.items()):
             if isinstance(source, ResumableSource) and name in taken:
                 owned = taken[name]["streams"].items()
-                numbers = {stream: whole(place) for stream, place in owned if pump.owned is None or stream in pump.owned}
+                numbers = {
+                    stream: whole(place)
+                    for stream, place in owned
+                    if (pump.owned is None or stream in pump.owned) and (name not in about or stream in about[name])
+                }
                 await source.contained({stream: number for stream, number in numbers.items() if number >= 0})
         return True
 

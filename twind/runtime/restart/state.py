@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,9 +11,10 @@ import numpy as np
 from twind.estimation.kept import Arrays, Kept, copy_rows, put_rows
 from twind.model.errors import SnapshotError, SnapshotFault
 from twind.model.messages import ClockSample
+from twind.runtime.estimators import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,6 +33,8 @@ class Table:
     arrays: Arrays
     layouts: Mapping[str, str]
     """Layout of each array."""
+    axes: Mapping[str, int] = field(default_factory=dict)
+    """Which axis of each array counts the rows; of a table that was read from a file it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,27 @@ def capture(estimators: Estimators) -> State:
     )
 
 
+def part_of(state: State, entities: Collection[str], source: str) -> State:
+    """Return the state of some entities, with the streams of one source that are about them."""
+
+    def picked(name: str, table: Table) -> tuple[Table, list[int]]:
+        wanted = [row for row, key in enumerate(table.keys) if key[-1 if name == "streams" else 0] in entities]
+        if name == "streams":
+            wanted = [row for row in wanted if table.keys[row][0] == source]
+        arrays = {array: values.take(wanted, axes[name][array]) for array, values in table.arrays.items()}
+        return Table([table.keys[row] for row in wanted], arrays, table.layouts), wanted
+
+    axes = {name: table.axes for name, table in state.tables.items()}
+    tables = {name: picked(name, table) for name, table in state.tables.items()}
+    return State(
+        {name: table for name, (table, _) in tables.items()},
+        [(of, entity, sample) for of, entity, sample in state.clocks if of == source and entity in entities],
+        [state.configured[row] for row in tables["streams"][1]],
+    )
+
+
 def restore(estimators: Estimators, state: State) -> Restored:
-    """Put a state into fresh banks, row by row, by the names of what each belongs to.
+    """Put a state into banks, row by row, by the names of what each belongs to. Rows of anything else stay as they are.
 
     Raises:
         SnapshotError: The banks of this twind keep something else; nothing was changed.
@@ -121,9 +143,14 @@ def _put(table: Table, kept: Mapping[str, Kept], rows: Mapping[tuple[str, ...], 
 def _put_streams(estimators: Estimators, state: State, kept: Mapping[str, Kept]) -> int:
     """Give each saved stream a row again, in the same order: other banks know streams by their rows."""
     table = state.tables["streams"]
+    there = {(stream.source, stream.topic): row for row, stream in enumerate(estimators.streams)}
     sources, rows, left_out = [], [], 0
     for source, ((name, topic, entity), configured) in enumerate(zip(table.keys, state.configured, strict=True)):
-        row = estimators.expect_stream(name, topic, entity, configured)
+        row = there.get((name, topic))
+        if row is None:
+            row = estimators.expect_stream(name, topic, entity, configured)
+        elif estimators.streams[row] != Stream(name, topic, entity, *configured):
+            row = None
         if row is None:
             left_out += 1
         else:
@@ -140,7 +167,8 @@ def _joint_keys(topology: Topology) -> list[Key]:
 
 
 def _table(keys: list[Key], kept: Mapping[str, Kept], rows: NDArray[np.int64]) -> Table:
-    return Table(keys, copy_rows(kept, rows), {name: each.layout for name, each in kept.items()})
+    layouts = {name: each.layout for name, each in kept.items()}
+    return Table(keys, copy_rows(kept, rows), layouts, {name: each.axis for name, each in kept.items()})
 
 
 def _check(name: str, table: Table | None, kept: Mapping[str, Kept]) -> None:
