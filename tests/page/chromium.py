@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import shutil
 import signal
-import tempfile
+import subprocess
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import ClientSession, WSMsgType
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 """How long anything may take before a test gives up; nothing is measured with it."""
+SCALE = 0.5
+"""Pixels of the screen for each of the page's: without a graphics card every pixel costs."""
 MISSING = "Chromium is not installed (Debian: apt-get install chromium), so the page cannot be looked at"
 
 _FLAGS = (
@@ -172,63 +175,60 @@ class _Browser:
             elif (listener := self.listeners.get(said.get("sessionId", ""))) is not None:
                 listener(said["method"], said["params"])
 
-    async def tab(self) -> Tab:
-        target = (await self.call("Target.createTarget", url="about:blank"))["targetId"]
+    async def tab(self, context: str) -> Tab:
+        target = (await self.call("Target.createTarget", url="about:blank", browserContextId=context))["targetId"]
         session = (await self.call("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
         return Tab(self, session)
 
 
-@asynccontextmanager
-async def chromium(*flags: str, width: int = 1280, height: int = 800) -> AsyncIterator[Tab]:
-    """Start a browser of its own, with nothing in it, and give one tab; it ends with the block."""
-    found = program()
-    assert found is not None, MISSING
-    with tempfile.TemporaryDirectory(prefix="twind-chromium-", ignore_cleanup_errors=True) as folder:
-        process = await asyncio.create_subprocess_exec(
-            found,
-            *_FLAGS,
-            *flags,
-            f"--window-size={width},{height}",
-            f"--user-data-dir={folder}",
-            "about:blank",
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
+class Chromium:
+    """A browser of its own, with nothing in it. Ends with the block; each tab knows nothing of another."""
+
+    def __init__(self, folder: Path, *flags: str, width: int = 800, height: int = 480) -> None:
+        found = program()
+        assert found is not None, MISSING
+        self._size = width, height
+        self._port = folder / "DevToolsActivePort"
+        self._process = subprocess.Popen(
+            [found, *_FLAGS, *flags, f"--window-size={width},{height}", f"--user-data-dir={folder}", "about:blank"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,  # so that its children end with it
         )
-        try:
-            address = await _address(Path(folder, "DevToolsActivePort"), process)
-            async with ClientSession() as client, client.ws_connect(address, max_msg_size=0) as socket:
-                browser = _Browser(socket)
-                listening = asyncio.create_task(browser.listen(), name="hear Chromium")
-                try:
-                    tab = await browser.tab()
-                    await tab.resize(width, height)
-                    yield tab
-                finally:
-                    listening.cancel()
-                    await asyncio.gather(listening, return_exceptions=True)
-        finally:
-            with suppress(ProcessLookupError):
-                signal_group(process.pid)
-            await process.wait()
 
+    def __enter__(self) -> Self:
+        return self
 
-def signal_group(pid: int) -> None:
-    """End a browser that was started here, with its children, which share its process group."""
-    import os
+    def __exit__(self, *_: object) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
-    os.killpg(pid, signal.SIGKILL)
+    @asynccontextmanager
+    async def tab(self) -> AsyncIterator[Tab]:
+        """Give a tab, which is closed with the block."""
+        async with ClientSession() as client, client.ws_connect(await self._address(), max_msg_size=0) as socket:
+            browser = _Browser(socket)
+            listening = asyncio.create_task(browser.listen(), name="hear Chromium")
+            try:
+                context = (await browser.call("Target.createBrowserContext", disposeOnDetach=True))["browserContextId"]
+                tab = await browser.tab(context)
+                await tab.resize(*self._size, scale=SCALE)
+                yield tab
+                await browser.call("Target.disposeBrowserContext", browserContextId=context)
+            finally:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
 
-
-async def _address(file: Path, process: asyncio.subprocess.Process) -> str:
-    """Return the WebSocket of the protocol, once Chromium has written which port it took."""
-    loop = asyncio.get_running_loop()
-    deadline_s = loop.time() + PATIENCE_S
-    while True:
-        with suppress(OSError, ValueError):
-            port, path = file.read_text().splitlines()[:2]
-            return f"ws://127.0.0.1:{int(port)}{path}"
-        assert process.returncode is None, "Chromium ended at once"
-        assert loop.time() < deadline_s, "Chromium has not opened its debugging port"
-        await asyncio.sleep(0.02)
+    async def _address(self) -> str:
+        """Return the WebSocket of the protocol, once Chromium has written which port it took."""
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + PATIENCE_S
+        while True:
+            with suppress(OSError, ValueError):
+                port, path = self._port.read_text(encoding="utf-8").splitlines()[:2]
+                return f"ws://127.0.0.1:{int(port)}{path}"
+            assert self._process.poll() is None, "Chromium ended at once"
+            assert loop.time() < deadline_s, "Chromium has not opened its debugging port"
+            await asyncio.sleep(0.02)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=1, show_default=True, help="Chooses motion, noise and losses.")
 @click.option("--listen", default="127.0.0.1:8080", show_default=True, help="Address of the page; port 0 takes a free one.")
 @click.option("--embedded-broker", is_flag=True, help="Use the embedded MQTT broker although mosquitto is installed.")
+@click.option("-v", "--verbose", is_flag=True, help="Also say where the API, the stage, the broker and the configuration are.")
 @click.pass_context
 def demo(
     ctx: click.Context,
@@ -27,6 +28,7 @@ def demo(
     seed: int,
     listen: str,
     embedded_broker: bool,
+    verbose: bool,
 ) -> None:
     """Show synthetic robots over real MQTT in a live stage.
 
@@ -46,6 +48,8 @@ def demo(
     def on_started(where: Whereabouts) -> None:
         if not as_json:
             click.echo(_where(where))
+            if verbose:
+                click.echo(_more(where))
 
     def on_progress(line: str) -> None:
         if live:
@@ -63,14 +67,19 @@ def demo(
 
 def _where(where: Whereabouts) -> str:
     return f"""
-  look at   {where.page}/   the page: the cell in 3D, live
-            {where.page}/api/v1/entities/arm_a   one robot's joints and links, live
-            {where.page}/metrics   Prometheus
-  open      {where.stage}   the live stage, in usdview or any USD tool
-  listen    {where.broker}   topics cell/+/joint_state and cell/+/pose
-  copy      {where.configuration}   the daemon's configuration
+  Open  {where.page}/
 
-Ctrl-C stops it.
+The cell in 3D, live. Ctrl-C stops it.
+"""
+
+
+def _more(where: Whereabouts) -> str:
+    return f"""\
+  /api/v1/entities/arm_a   one robot's joints and links
+  /metrics                 Prometheus
+  stage     {where.stage}   for usdview or any USD tool
+  broker    {where.broker}   topics cell/+/joint_state and cell/+/pose
+  settings  {where.configuration}   the daemon's configuration, to copy
 """
 
 

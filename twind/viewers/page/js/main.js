@@ -244,12 +244,13 @@ Object.assign(window, {
     select: (/** @type {string} */ id) => select(entities?.all.findIndex((one) => one.id === id) ?? -1),
     sequence: () => stream.sequence,
     silentMs: () => performance.now() - stream.heardMs,
-    delayMs: () => playback?.delayMs ?? null,
+    shownMs: () => playback?.shownMs ?? null,
     box: (/** @type {string} */ id) => {
       const box = view.batches?.boxOf(entities?.all.findIndex((one) => one.id === id) ?? -1);
       if (!box || box.isEmpty()) return null;
       const corners = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => box.min.clone().set(i & 1 ? box.max.x : box.min.x, i & 2 ? box.max.y : box.min.y, i & 4 ? box.max.z : box.min.z));
-      return corners.map((corner) => view.project(corner)).map(({ x, y }) => [x, y]);
+      const { left, top } = view.canvas.getBoundingClientRect();
+      return corners.map((corner) => view.project(corner)).map(({ x, y }) => [left + x, top + y]);
     },
     stats: () => ({ frames: view.frames, frameMs: view.pace.medianMs ?? null, level: view.pace.level, triangles: view.batches?.triangles ?? 0, calls: view.renderer.info.render.calls, pieces: view.batches?.pieces.length ?? 0 }),
     scene: view.scene,

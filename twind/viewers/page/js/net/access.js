@@ -21,15 +21,19 @@ export function keep(value) {
   else sessionStorage.removeItem(KEY);
 }
 
+/** @returns {string} The token's UTF-8, a character for each byte: what headers and `btoa` take. */
+function bytes() {
+  return String.fromCharCode(...new TextEncoder().encode(token()));
+}
+
 /** @returns {HeadersInit} */
 export function headers() {
-  return token() ? { Authorization: `Bearer ${token()}` } : {};
+  return token() ? { Authorization: `Bearer ${bytes()}` } : {};
 }
 
 /** @returns {string[]} What a WebSocket names as subprotocols: browsers let a page set no other header there. */
 export function subprotocols() {
   if (!token()) return ["twind.live.1"];
-  const bytes = new TextEncoder().encode(token());
-  const text = btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  const text = btoa(bytes()).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
   return ["twind.live.1", `twind.bearer.${text}`];
 }

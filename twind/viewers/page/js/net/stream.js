@@ -6,6 +6,7 @@ import { decode } from "./frames.js";
 
 export const SILENT_MS = 1000;
 const ACK_MS = 250;
+const LOOK_MS = 50;
 const FIRST_RETRY_MS = 400;
 const LAST_RETRY_MS = 8000;
 const OPEN_WITHIN_MS = 6000;
@@ -44,7 +45,7 @@ export class Stream {
     this.stopped = false;
     this.openedMs = 0;
     this.ackedMs = 0;
-    setInterval(() => this.look(), 100);
+    setInterval(() => this.look(), LOOK_MS);
     addEventListener("online", () => this.retryNow());
     document.addEventListener("visibilitychange", () => document.hidden || this.retryNow());
   }

@@ -44,6 +44,7 @@ export class Playback {
     this.periodMs = 1000 / (catalogue.max_rate_hz || 30);
     this.stampMs = 0;
     this.arrivedMs = 0;
+    this.shownMs = 0;
   }
 
   /** How much older than the newest update what is drawn is, while there is motion [ms]. */
@@ -116,6 +117,7 @@ export class Playback {
       this.take(step);
     }
     const share = this.toMs > this.fromMs ? (playMs - this.fromMs) / (this.toMs - this.fromMs) : 1;
+    this.shownMs = this.fromMs + Math.min(1, Math.max(0, share)) * (this.toMs - this.fromMs);
     if (share >= 1) return this.settle(changed);
     this.channels.forEach((channel, number) => {
       for (let i = 0; channel.rows && i < channel.rows.length; i++) {
