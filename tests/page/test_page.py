@@ -267,7 +267,7 @@ def test_the_keyboard_reaches_everything_and_axe_finds_nothing(browser: Chromium
 
 def test_a_click_into_the_scene_selects_what_is_there_and_one_beside_it_nothing(browser: Chromium, demo: Demo) -> None:
     async def scenario(tab: Tab) -> None:
-        for share in (0.5, 0.4, 0.6, 0.3, 0.7):  # others pass in front of it
+        for share in (0.5, 0.4, 0.6, 0.3, 0.7) * 6:  # others pass in front of it, and it drives on
             corners = np.array(await tab.evaluate("twind.box('agv')"))
             x, y = share * corners.max(axis=0) + (1.0 - share) * corners.min(axis=0)
             await tab.click(float(x), float(y))
