@@ -111,7 +111,7 @@ def test_a_broker_that_dies_is_found_again_and_robots_hear_from_it(
     run: Callable[..., Any], mosquitto: Any, tmp_path: Path
 ) -> None:
     async def main() -> None:
-        async with serving(mosquitto.url, tmp_path, repeat_s=60):
+        async with serving(mosquitto.url, tmp_path, repeat_s=60) as said:
             for _ in range(2):
                 async with listening(mosquitto.url, "devices/agv/twin/#") as robot:
                     await robot.say("devices/agv/twin/GET/?$rid=1")
@@ -121,8 +121,12 @@ def test_a_broker_that_dies_is_found_again_and_robots_hear_from_it(
                         await robot.say("devices/agv/twin/GET/?$rid=1")
                         with contextlib.suppress(TimeoutError):
                             await robot.until(on("devices/agv/twin/res/200/?$rid=1"), within_s=1)
+                    answer = on("devices/agv/twin/res/200/?$rid=1")(robot.heard).json
+                    assert answer["desired"] == {"rate_hz": 10, "log": {"level": "info"}, "$version": 1}
                 mosquitto.kill()
                 mosquitto.start()
+        assert said.getvalue().count('"event":"sink_connected"') >= 2
+        assert '"event":"sink_disconnected"' in said.getvalue()
 
     run(main())
 
