@@ -194,6 +194,7 @@ def test_a_connection_bears_any_frames_in_any_order_and_any_bytes_after_them(
     peer.receive(garbage)
     peer.take()
     peer.lost()
+    assert peer.held_bytes == 0
 
 
 @given(st.binary(max_size=100))
