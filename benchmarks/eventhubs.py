@@ -52,9 +52,11 @@ def _rounds(folder: str, samples: int, events: int, rounds: int) -> dict[str, li
                 reader.expect("ready")
             for number in range(-1, rounds):  # the first warms up
                 for name, reader in readers.items():
+                    server.say(f"{name} {events} {samples}")
+                    server.expect("made")
                     reader.say(str(events))
                     reader.expect("go")
-                    server.say(f"{name} {events} {samples}")
+                    server.say("fill")
                     server.expect("filled")
                     result: dict[str, float] = json.loads(reader.line())
                     if number >= 0:

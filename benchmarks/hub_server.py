@@ -1,6 +1,7 @@
 """The emulator with robots behind it, a process of its own: `python hub_server.py HUB...`.
 
-`HUB EVENTS SAMPLES` on standard input puts so many events into a hub, each with so many joint states of one robot.
+`HUB EVENTS SAMPLES` on standard input makes so many events, each with so many joint states of one robot, and `fill` puts them
+into the hub: all at once, so that the readers' time is that of a reader with work to do.
 """
 
 from __future__ import annotations
@@ -8,10 +9,14 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from robots import payload
 
 from twind_eventhubs.emulator import Emulator, HubSettings, Retention, Rule, device_event
+
+if TYPE_CHECKING:
+    from twind_eventhubs.emulator.amqp.messages import Message
 
 PARTITIONS = 4
 ROBOTS = 50
@@ -19,18 +24,26 @@ PERIOD_NS = 10_000_000
 DELAY_MS = 3
 
 
-def fill(emulator: Emulator, hub: str, events: int, samples: int) -> None:
-    """Put events of all robots in turn into a hub; a robot's are in one partition."""
+def make(events: int, samples: int) -> list[list[Message]]:
+    """Make events of all robots in turn, by partition; a robot's are in one."""
     rounds = -(-events // ROBOTS)
     begin_ns = time.time_ns() - rounds * samples * PERIOD_NS
-    target = emulator.namespace.hub(hub)
+    made: list[list[Message]] = [[] for _ in range(PARTITIONS)]
     for number in range(events):
         turn, robot = divmod(number, ROBOTS)
         first_ns = begin_ns + turn * samples * PERIOD_NS
         bodies = [payload(robot, first_ns + one * PERIOD_NS, velocities=False) for one in range(samples)]
         body = bodies[0] if samples == 1 else b"[" + b",".join(bodies) + b"]"
         last_ms = (first_ns + (samples - 1) * PERIOD_NS) // 1_000_000 + DELAY_MS
-        target.append([device_event(f"robot_{robot}", body, enqueued_ms=last_ms)], partition=str(robot % PARTITIONS))
+        made[robot % PARTITIONS].append(device_event(f"robot_{robot}", body, enqueued_ms=last_ms))
+    return made
+
+
+def fill(emulator: Emulator, hub: str, made: list[list[Message]]) -> None:
+    """Put events into a hub."""
+    target = emulator.namespace.hub(hub)
+    for partition, events in enumerate(made):
+        target.append(events, partition=str(partition))
 
 
 async def main(hubs: list[str]) -> None:
@@ -41,7 +54,10 @@ async def main(hubs: list[str]) -> None:
         say(running.connection_string)
         while line := await asyncio.to_thread(sys.stdin.readline):
             hub, events, samples = line.split()
-            fill(running, hub, int(events), int(samples))
+            made = make(int(events), int(samples))
+            say("made")
+            await asyncio.to_thread(sys.stdin.readline)
+            fill(running, hub, made)
             say("filled")
 
 

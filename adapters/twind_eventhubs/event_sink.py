@@ -12,7 +12,7 @@ from pydantic import Field
 
 from twind.api import CONTENT_TYPE, Delivery, DeliverySettings, PermanentError
 from twind_eventhubs import reasons
-from twind_eventhubs.client import identity, producer
+from twind_eventhubs.client import identity, producer, trust
 from twind_eventhubs.connection import HubConnection
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class EventHubsCarrier:
     async def _connected(self) -> EventHubProducerClient:
         if self._client is None:
             credential = await self._resources.enter_async_context(identity(self._settings))
-            self._client = await self._resources.enter_async_context(producer(self._settings, credential))
+            made = producer(self._settings, credential, tls=await trust(self._settings))
+            self._client = await self._resources.enter_async_context(made)
         if not self._partitions:
             async with asyncio.timeout(self._settings.connect_timeout_s):
                 self._partitions = sorted(await self._client.get_partition_ids())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from twind_eventhubs import reasons
 from twind_eventhubs.checkpoints import open_store
-from twind_eventhubs.client import consumer, identity
+from twind_eventhubs.client import consumer, identity, trust
 from twind_eventhubs.settings import EventHubsSettings
 from twind_eventhubs.source import EventHubsSource
 
@@ -53,7 +53,7 @@ class EventHubsAdapter:
         try:
             async with (
                 identity(settings, store_url=settings.store_url) as credential,
-                consumer(settings, credential, retries=0) as client,
+                consumer(settings, credential, tls=await trust(settings), retries=0) as client,
             ):
                 async with asyncio.timeout(settings.connect_timeout_s):
                     partitions = (await client.get_eventhub_properties())["partition_ids"]

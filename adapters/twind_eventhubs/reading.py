@@ -12,7 +12,7 @@ from azure.eventhub import CloseReason
 from twind.api import NS_PER_S, Backoff, PartitionFigures, events
 from twind_eventhubs import reasons
 from twind_eventhubs.checkpoints import open_store
-from twind_eventhubs.client import consumer, identity
+from twind_eventhubs.client import consumer, identity, trust
 from twind_eventhubs.contact import HUB
 from twind_eventhubs.partition import Partition
 from twind_eventhubs.positions import Positions
@@ -106,7 +106,7 @@ class Reading:
             is_open=self.partitions.__contains__,
             begun=self._begun,
         )
-        self._client = client = consumer(settings, credential, store=positions)
+        self._client = client = consumer(settings, credential, tls=await trust(settings), store=positions)
         async with asyncio.timeout(settings.connect_timeout_s):
             hub = await client.get_eventhub_properties()
         self._created = str(int(hub["created_at"].timestamp()))
