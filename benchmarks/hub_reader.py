@@ -1,4 +1,4 @@
-"""One reader of a hub, a process of its own: `python hub_reader.py VARIANT CONNECTION_STRING HUB CORE FOLDER`.
+"""One reader of a hub, a process of its own: `python hub_reader.py VARIANT CONNECTION_STRING HUB CORE FOLDER CODEC`.
 
 A number on standard input begins a round; once so many messages were handled, a line of JSON says what an event cost.
 Variants: `bare` is the SDK's own loop with a callback that counts; `source` is twind's source, whose messages nobody reads;
@@ -77,7 +77,7 @@ async def bare(connection: str, hub: str, of_round: Round) -> Any:
 
 
 def _settings(connection: str, hub: str, folder: str) -> dict[str, Any]:
-    routes = [{"topic": "{entity}", "codec": "joint_state"}]
+    routes = [{"topic": "{entity}", "codec": sys.argv[6]}]
     return {
         "stage": {"root": f"{folder}/robots.usda"},
         "state_dir": f"{folder}/state-{hub}",

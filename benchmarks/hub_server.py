@@ -1,7 +1,8 @@
 """The emulator with robots behind it, a process of its own: `python hub_server.py HUB...`.
 
-`HUB EVENTS SAMPLES` on standard input makes so many events, each with so many joint states of one robot, and `fill` puts them
-into the hub: all at once, so that the readers' time is that of a reader with work to do.
+`HUB EVENTS SAMPLES SHAPE` on standard input makes so many events, each with so many joint states of one robot; with the next
+line they are put into the hub, all at once: so a reader has work to do from the first to the last. Shapes: `array` and `lines`
+of JSON, `packed` in one message.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from robots import payload
+import numpy as np
+from robots import JOINTS, payload
 
+from twind.codecs.packed import encode
 from twind_eventhubs.emulator import Emulator, HubSettings, Retention, Rule, device_event
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ PERIOD_NS = 10_000_000
 DELAY_MS = 3
 
 
-def make(events: int, samples: int) -> list[list[Message]]:
+def make(events: int, samples: int, shape: str) -> list[list[Message]]:
     """Make events of all robots in turn, by partition; a robot's are in one."""
     rounds = -(-events // ROBOTS)
     begin_ns = time.time_ns() - rounds * samples * PERIOD_NS
@@ -32,11 +35,20 @@ def make(events: int, samples: int) -> list[list[Message]]:
     for number in range(events):
         turn, robot = divmod(number, ROBOTS)
         first_ns = begin_ns + turn * samples * PERIOD_NS
-        bodies = [payload(robot, first_ns + one * PERIOD_NS, velocities=False) for one in range(samples)]
-        body = bodies[0] if samples == 1 else b"[" + b",".join(bodies) + b"]"
+        body = _body(robot, [first_ns + one * PERIOD_NS for one in range(samples)], shape)
         last_ms = (first_ns + (samples - 1) * PERIOD_NS) // 1_000_000 + DELAY_MS
         made[robot % PARTITIONS].append(device_event(f"robot_{robot}", body, enqueued_ms=last_ms))
     return made
+
+
+def _body(robot: int, stamps_ns: list[int], shape: str) -> bytes:
+    if shape == "packed":
+        t = np.array(stamps_ns)[:, None] % 1_000_000_000_000 / 1e9
+        return encode(stamp_ns=stamps_ns, position=np.sin((0.3 + 0.1 * np.arange(JOINTS)) * t + robot))
+    bodies = [payload(robot, stamp_ns, velocities=False) for stamp_ns in stamps_ns]
+    if len(bodies) == 1:
+        return bodies[0]
+    return b"\n".join(bodies) if shape == "lines" else b"[" + b",".join(bodies) + b"]"
 
 
 def fill(emulator: Emulator, hub: str, made: list[list[Message]]) -> None:
@@ -53,8 +65,8 @@ async def main(hubs: list[str]) -> None:
     ) as running:
         say(running.connection_string)
         while line := await asyncio.to_thread(sys.stdin.readline):
-            hub, events, samples = line.split()
-            made = make(int(events), int(samples))
+            hub, events, samples, shape = line.split()
+            made = make(int(events), int(samples), shape)
             say("made")
             await asyncio.to_thread(sys.stdin.readline)
             fill(running, hub, made)

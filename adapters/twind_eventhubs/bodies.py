@@ -8,19 +8,20 @@ import msgspec
 from azure.eventhub.amqp import AmqpMessageBodyType
 
 if TYPE_CHECKING:
-    from azure.eventhub import EventData
+    from azure.eventhub.amqp import AmqpAnnotatedMessage
 
 _BEGIN, _END = b"{", b"}"
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def body_of(event: EventData) -> bytes:
+def body_of(event: AmqpAnnotatedMessage) -> bytes:
     """Return the body of an event as bytes; of AMQP values that are neither bytes nor text, as the SDK writes them out.
 
     No codec reads the latter, so that they end among the refused, like any other body that cannot be read.
     """
-    body: Any = event.body
-    if event.body_type is AmqpMessageBodyType.DATA:
+    raw = event.raw_amqp_message
+    body: Any = raw.body
+    if raw.body_type is AmqpMessageBodyType.DATA:
         return b"".join(body)
     if isinstance(body, bytes):
         return body
@@ -58,7 +59,7 @@ def _as_it_looks(body: bytes) -> list[bytes]:
 
 def _elements(body: bytes) -> list[bytes]:
     try:
-        return [bytes(element) for element in _array.decode(body)]
+        return list(map(bytes, _array.decode(body)))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
 

@@ -21,6 +21,10 @@ _ANNOTATIONS = {
 }
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _PROPERTY = "property."
+_MOST_REMEMBERED = 16_384
+"""Names of devices, or whatever else is a topic as it stands, that are remembered as text; they come from outside."""
+_LONGEST_REMEMBERED = 256
+"""Bytes of such a name; longer ones are decoded each time."""
 
 
 class Template:
@@ -40,6 +44,9 @@ class Template:
         self._parts = [part for part in self._parts if not isinstance(part, str) or part]
         if any(isinstance(part, str) and ("{" in part or "}" in part) for part in self._parts):
             raise ValueError(f"{text!r}: a brace has no partner")
+        self._alone = self._parts[0] if len(self._parts) == 1 and not isinstance(self._parts[0], str) else None
+        """The placeholder, where there is nothing else: by far the most frequent."""
+        self._known: dict[bytes, str] = {}
 
     def __repr__(self) -> str:
         return f"<Template {self.text!r}>"
@@ -52,6 +59,10 @@ class Template:
 
     def fill(self, annotations: Annotations, properties: Annotations, partition: str) -> str | None:
         """Return the topic, None where the event lacks something."""
+        if self._alone is not None:
+            value = self._alone(annotations, properties, partition)
+            if isinstance(value, bytes):
+                return self._known.get(value) or self._text_of(value)
         filled = []
         for part in self._parts:
             if isinstance(part, str):
@@ -62,6 +73,15 @@ class Template:
                 return None
             filled.append(value.decode(errors="replace") if isinstance(value, bytes) else str(value))
         return filled[0] if len(filled) == 1 else "".join(filled)
+
+    def _text_of(self, value: bytes) -> str | None:
+        """Decode what is a topic as it stands, and remember it: a device has the same name each time."""
+        text = value.decode(errors="replace")
+        if len(value) <= _LONGEST_REMEMBERED:
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known.clear()
+            self._known[value] = text
+        return text or None
 
 
 def topic_of(templates: Sequence[Template], annotations: Annotations, properties: Annotations, partition: str) -> str:

@@ -38,27 +38,23 @@ class Watermark:
 
     def fresh(self, messages: list[RawMessage]) -> list[RawMessage]:
         """Take messages in order, and return those that had not been taken before."""
-        packets, found = self._packets, []
+        packets, streams, found = self._packets, self._streams, []
         for message in messages:
-            if message.number == NO_SEQUENCE:
+            number, stream = message.number, message.stream
+            if number == NO_SEQUENCE:
                 found.append(message)
-            elif message.stream:
-                if self._take(message):
+            elif stream:
+                newest, taken, _ = streams.get(stream, _NOTHING)
+                if number > newest or (number == newest and message.part >= taken):
+                    streams[stream] = (number, message.part + 1, message.parts)
                     found.append(message)
             else:
                 check = crc32(message.payload, crc32(message.topic.encode("utf-8", "surrogatepass")))
-                if not message.repeated or packets.get(message.number) != check:
-                    packets[message.number] = check
+                if not message.repeated or packets.get(number) != check:
+                    packets[number] = check
                     found.append(message)
         self.repeated += len(messages) - len(found)
         return found
-
-    def _take(self, message: RawMessage) -> bool:
-        number, parts, _ = self._streams.get(message.stream, _NOTHING)
-        if message.number < number or (message.number == number and message.part < parts):
-            return False
-        self._streams[message.stream] = (message.number, message.part + 1, message.parts)
-        return True
 
     @property
     def streams(self) -> Mapping[str, Place]:
