@@ -1,8 +1,8 @@
 """The emulator with robots behind it, a process of its own: `python hub_server.py HUB...`.
 
 `HUB EVENTS SAMPLES SHAPE` on standard input makes so many events, each with so many joint states of one robot; with the next
-line they are put into the hub, all at once: so a reader has work to do from the first to the last. Shapes: `array` and `lines`
-of JSON, `packed` in one message.
+line they are put into the hub, faster than they can be read: so a reader has work to do from the first to the last. Shapes:
+`array` and `lines` of JSON, `packed` in one message.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ PARTITIONS = 4
 ROBOTS = 50
 PERIOD_NS = 10_000_000
 DELAY_MS = 3
+AT_ONCE = 50
 
 
 def make(events: int, samples: int, shape: str) -> list[list[Message]]:
@@ -51,11 +52,13 @@ def _body(robot: int, stamps_ns: list[int], shape: str) -> bytes:
     return b"\n".join(bodies) if shape == "lines" else b"[" + b",".join(bodies) + b"]"
 
 
-def fill(emulator: Emulator, hub: str, made: list[list[Message]]) -> None:
-    """Put events into a hub."""
+async def fill(emulator: Emulator, hub: str, made: list[list[Message]]) -> None:
+    """Put events into a hub, some of each partition at a time; they are sent meanwhile."""
     target = emulator.namespace.hub(hub)
-    for partition, events in enumerate(made):
-        target.append(events, partition=str(partition))
+    for begin in range(0, max(map(len, made)), AT_ONCE):
+        for partition, events in enumerate(made):
+            target.append(events[begin : begin + AT_ONCE], partition=str(partition))
+        await asyncio.sleep(0)
 
 
 async def main(hubs: list[str]) -> None:
@@ -69,7 +72,7 @@ async def main(hubs: list[str]) -> None:
             made = make(int(events), int(samples), shape)
             say("made")
             await asyncio.to_thread(sys.stdin.readline)
-            fill(running, hub, made)
+            await fill(running, hub, made)
             say("filled")
 
 

@@ -8,13 +8,13 @@ import msgspec
 from azure.eventhub.amqp import AmqpMessageBodyType
 
 if TYPE_CHECKING:
-    from azure.eventhub.amqp import AmqpAnnotatedMessage
+    from azure.eventhub import EventData
 
 _BEGIN, _END = b"{", b"}"
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def body_of(event: AmqpAnnotatedMessage) -> bytes:
+def body_of(event: EventData) -> bytes:
     """Return the body of an event as bytes; of AMQP values that are neither bytes nor text, as the SDK writes them out.
 
     No codec reads the latter, so that they end among the refused, like any other body that cannot be read.
