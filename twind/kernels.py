@@ -9,6 +9,9 @@ away. `parallel` aborts the process when two threads enter: it is not used.
 
 from __future__ import annotations
 
+import fcntl
+import os
+from contextlib import contextmanager, suppress
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +21,7 @@ from llvmlite import binding as llvm
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, NullCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class _MachineCode(NullCache):
@@ -48,6 +51,11 @@ class _MachineCode(NullCache):
         """Keep the kernel for a signature, where there is a place."""
         if self._place is not None:
             self._place.save_overload(sig, data)
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is a place for the kernel, and nothing current in it."""
+        return self._place is not None and not self._place.kept
 
 
 class _Parts(CompileResultCacheImpl):
@@ -101,12 +109,40 @@ class _Place(FunctionCache):
         with self._guard_against_spurious_io_errors():
             return self._load_overload(sig, target_context)
 
+    def save_overload(self, sig: Any, data: Any) -> None:
+        # Numba reads, extends and writes an index: of two processes at once, one may find its code under the other's signature.
+        with self._guard_against_spurious_io_errors(), _alone(Path(self.cache_path)):
+            super().save_overload(sig, data)
+
+    @property
+    def kept(self) -> bool:
+        """Whether there is machine code of today's function, for whatever signature."""
+        return bool(self._cache_file._load_index())  # noqa: SLF001
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time write into a folder, where its file system can tell; it is made where it is not there yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # no locks on some network file systems
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
 
 @cache
 def _age_of_room(folder: Path) -> tuple[tuple[str, int, int], ...]:
     """Return name, time of change [ns] and size of every module that the kernels of a room can be made of."""
     found = [(module.name, module.stat()) for module in (*sorted(folder.glob("*.py")), Path(__file__))]
     return tuple((name, status.st_mtime_ns, status.st_size) for name, status in found)
+
+
+def is_missing(kernel: Any) -> bool:
+    """Whether a kernel would be kept on disk, but is not there: its first call compiles it."""
+    return bool(kernel._cache.missing)  # noqa: SLF001
 
 
 def compile_kernel(function: Callable[..., Any], **more: Any) -> Any:

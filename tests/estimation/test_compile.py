@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import numba
 import numpy as np
 import pytest
 from numba.core.caching import FunctionCache
@@ -33,6 +35,7 @@ from twind.estimation import (
     rotation_covariance,
     singer,
 )
+from twind.kernels import is_missing
 from twind.model.estimates import Verdict
 
 if TYPE_CHECKING:
@@ -74,9 +77,37 @@ def test_a_kernel_compiles_where_no_cache_place_is_writable(monkeypatch: pytest.
     assert compile.KERNELS[0].targetoptions["nogil"] is True
 
 
+def test_one_process_at_a_time_writes_a_kernel_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[bool] = []
+    save = FunctionCache.save_overload
+
+    def saved(self: FunctionCache, *arguments: object) -> None:
+        handle = os.open(self.cache_path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            found.append(True)
+        finally:
+            os.close(handle)
+        save(self, *arguments)
+
+    monkeypatch.setattr(compile, "KERNELS", [])
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(FunctionCache, "save_overload", saved)
+
+    @compile.kernel
+    def double(x: float) -> float:
+        return 2.0 * x
+
+    assert double(3.0) == 6.0
+    assert found == [True]
+    assert not is_missing(double)
+
+
 def test_kernels_on_disk_are_loaded_without_what_only_a_compiler_needs(tmp_path: Path) -> None:
     code = """
 import sys
+import numba
 import numpy as np
 from twind.estimation import Tally
 tally = Tally(1)

@@ -17,16 +17,21 @@ from azure.eventhub.aio import EventHubProducerClient as AsyncProducer
 from azure.eventhub.exceptions import AuthenticationError, ConnectError, ConnectionLostError, EventHubError
 
 from tests.eventhubs.sdk import RULE, emulator, eventually, producer, reading
+from tests.eventhubs.together import Together
 from twind_eventhubs.emulator import device_event
 
 if TYPE_CHECKING:
     from twind_eventhubs.emulator import EmulatorThread
 
 
+scenario = Together()
+
+
 def texts(events: list[EventData]) -> list[str]:
     return [event.body_as_str() for event in events]
 
 
+@scenario()
 async def a_batch_of_1000_a_large_event_and_a_device_event_arrive_whole_and_in_order() -> None:
     large = bytes(range(256)) * 3_000  # 768 kB: many frames
     async with emulator(partitions=3) as running, producer(running) as client:
@@ -64,6 +69,7 @@ async def a_batch_of_1000_a_large_event_and_a_device_event_arrive_whole_and_in_o
         assert (await client.get_eventhub_properties())["partition_ids"] == ["0", "1", "2"]
 
 
+@scenario()
 async def reading_begins_where_it_is_told() -> None:
     now = [time.time() - 100]
     async with emulator(now_s=lambda: now[0]) as running:
@@ -102,6 +108,7 @@ async def reading_begins_where_it_is_told() -> None:
         await asyncio.gather(*checks)
 
 
+@scenario()
 async def a_higher_epoch_takes_a_partition_and_a_lower_one_does_not_get_it_back() -> None:
     async with emulator() as running:
         hub = running.namespace.hub("hub")
@@ -119,6 +126,7 @@ async def a_higher_epoch_takes_a_partition_and_a_lower_one_does_not_get_it_back(
         assert second.errors == []
 
 
+@scenario()
 async def a_wrong_key_and_a_hub_that_is_not_there_are_refused_with_the_sdks_own_errors() -> None:
     async with emulator() as running:
         wrong = running.connection_string.replace("SharedAccessKey=", "SharedAccessKey=not-")
@@ -218,6 +226,7 @@ def test_the_sdk_renews_its_token_and_a_link_lives_on_beyond_the_first(monkeypat
     asyncio.run(scenario())
 
 
+@scenario()
 async def connections_that_are_cut_under_load_lose_no_event_that_was_acknowledged() -> None:
     acknowledged: list[str] = []
 
@@ -246,6 +255,7 @@ async def connections_that_are_cut_under_load_lose_no_event_that_was_acknowledge
     assert sorted({*numbers}) == list(range(max(numbers) + 1))  # type: ignore[type-var,operator]
 
 
+@scenario()
 async def the_sdk_tries_again_when_the_server_is_busy() -> None:
     async with emulator() as running, producer(running, retry_backoff_factor=0.05) as client:
         running.busy(1)
@@ -256,6 +266,7 @@ async def the_sdk_tries_again_when_the_server_is_busy() -> None:
             await client.send_event(EventData("y"))
 
 
+@scenario()
 async def a_server_that_is_slow_stalls_or_closes_is_survived_and_a_stolen_partition_is_said_to_be_stolen() -> None:
     async with emulator() as running, reading(running, partition_id="0", client_options={"retry_backoff_factor": 0.05}) as got:
         hub = running.namespace.hub("hub")
@@ -279,29 +290,6 @@ async def a_server_that_is_slow_stalls_or_closes_is_survived_and_a_stolen_partit
         assert "amqp:link:stolen" in str(got.errors[-1])
 
 
-SCENARIOS = (
-    a_server_that_is_slow_stalls_or_closes_is_survived_and_a_stolen_partition_is_said_to_be_stolen,
-    a_batch_of_1000_a_large_event_and_a_device_event_arrive_whole_and_in_order,
-    reading_begins_where_it_is_told,
-    a_higher_epoch_takes_a_partition_and_a_lower_one_does_not_get_it_back,
-    connections_that_are_cut_under_load_lose_no_event_that_was_acknowledged,
-    the_sdk_tries_again_when_the_server_is_busy,
-    a_wrong_key_and_a_hub_that_is_not_there_are_refused_with_the_sdks_own_errors,
-)
-
-
-@pytest.fixture(scope="module")
-def outcomes() -> dict[str, BaseException | None]:
-    """Run the scenarios at once: what each of them takes is the SDK's own waiting."""
-
-    async def run() -> list[BaseException | None]:
-        return await asyncio.gather(*(scenario() for scenario in SCENARIOS), return_exceptions=True)
-
-    return dict(zip((scenario.__name__ for scenario in SCENARIOS), asyncio.run(run()), strict=True))
-
-
-@pytest.mark.parametrize("scenario", [scenario.__name__ for scenario in SCENARIOS])
-def test_that(scenario: str, outcomes: dict[str, BaseException | None]) -> None:
-    error = outcomes[scenario]
-    if error is not None:
-        raise error
+@pytest.mark.parametrize("name", scenario.names)
+def test_that(name: str) -> None:
+    scenario.check(name)

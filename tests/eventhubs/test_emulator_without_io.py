@@ -11,7 +11,7 @@ from twind_eventhubs.emulator import HubSettings, Retention, Rule, event
 from twind_eventhubs.emulator.amqp import performatives as p
 from twind_eventhubs.emulator.amqp.connection import Connection
 from twind_eventhubs.emulator.amqp.errors import AmqpError
-from twind_eventhubs.emulator.amqp.frames import HEADER_AMQP, frame
+from twind_eventhubs.emulator.amqp.frames import HEADER_AMQP, HEADER_SASL, frame
 from twind_eventhubs.emulator.amqp.values import UInt
 from twind_eventhubs.emulator.namespace import Namespace
 from twind_eventhubs.emulator.partition import Partition
@@ -197,11 +197,19 @@ def test_a_connection_bears_any_frames_in_any_order_and_any_bytes_after_them(
     assert peer.held_bytes == 0
 
 
-@given(st.binary(max_size=100))
-def test_a_connection_bears_any_bytes(data: bytes) -> None:
+@given(st.sampled_from([b"", HEADER_AMQP, HEADER_SASL]), st.binary(max_size=100))
+def test_a_connection_answers_any_bytes_with_its_header_or_not_at_all_and_is_deaf_once_it_ended(
+    header: bytes, data: bytes
+) -> None:
     peer = connection()
-    peer.receive(data)
-    peer.take()
+    peer.receive(header + data)
+    assert peer.take().startswith(header or (b"AMQP" if data.startswith(b"AMQP") and len(data) >= 8 else b""))
+    assert peer.held_bytes == 0
+    if len(header + data) >= 8 and not (header + data).startswith(b"AMQP"):
+        assert peer.closed or int.from_bytes(data[:4], "big") > len(data)
+    if peer.closed:
+        peer.receive(HEADER_AMQP + frame(p.write(p.Open(container_id="c"))))
+        assert peer.take() == b""
 
 
 def test_a_message_that_never_ends_costs_no_more_than_is_allowed() -> None:

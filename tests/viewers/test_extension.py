@@ -326,10 +326,17 @@ def test_a_catalogue_that_usd_refuses_is_said_and_tried_again_later(kit: Kit, ca
         ("token_file", "/nowhere/token", "the token cannot be read from /nowhere/token"),
     ],
 )
-def test_settings_that_cannot_be_are_said_in_the_window(kit: Kit, name: str, value: str, said: str) -> None:
+def test_settings_that_cannot_be_are_said_in_the_window_and_leave_the_stage_alone(
+    kit: Kit, name: str, value: str, said: str
+) -> None:
+    stage = draw(kit)
     kit.settings.set(f"{PREFIX}{name}", value)
     kit.start()
     kit.until(lambda: said in kit.status, "it is said")
+    kit.app.update()
+    assert said in kit.status
+    assert stage.GetSessionLayer().empty
+    assert place(stage) == (0.0, 0.0, 0.0)
 
 
 def test_settings_of_another_kind_are_logged(kit: Kit) -> None:

@@ -275,6 +275,9 @@ def test_raw_garbage_after_the_handshake_ends_only_that_connection(streamed: Cal
         rude.close()
         cell.write()
         await local.shows(2)
+        assert local.sink is not None
+        assert layer_as_data(local.sink.layer) == layer_as_data(cell.live.layer)
+        assert sum(gone(cell, reason) or 0 for reason in ("bad_message", "left", "lost", "silent", "overflow")) == 1
         await local.stop()
 
     serve(cell, scenario)

@@ -9,6 +9,8 @@ import click
 if TYPE_CHECKING:
     from twind.demo.session import Result, Whereabouts
 
+_FIRST = "\nThe first start compiles the estimators for this machine: half a minute where two cores are free."
+
 
 @click.command
 @click.option("--duration", type=click.FloatRange(min=5), help="Stop after so many seconds; at least 5. Default: Ctrl-C.")
@@ -39,11 +41,12 @@ def demo(
 
     from twind.config.settings import LogSettings
     from twind.demo.session import Options, run
+    from twind.estimation.compilation import missing_parts
     from twind.telemetry import Telemetry
 
     live = sys.stdout.isatty() and not as_json
     if not as_json:
-        click.echo("Starting the broker, the daemon and the robots ...")
+        click.echo(f"Starting the broker, the daemon and the robots ...{_FIRST if missing_parts() else ''}")
 
     def on_started(where: Whereabouts) -> None:
         if not as_json:

@@ -2,140 +2,83 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from twind.model.messages import (
-        ClockSample,
-        EventSample,
-        ImuSample,
-        JointSample,
-        OdometrySample,
-        PackedJoints,
-        PackedPoses,
-        PoseSample,
-        TwistSample,
-    )
+from twind.model.messages import (
+    ClockSample,
+    EventSample,
+    ImuSample,
+    JointSample,
+    OdometrySample,
+    PackedJoints,
+    PackedPoses,
+    PoseSample,
+    TwistSample,
+)
+
+S_co = TypeVar("S_co", covariant=True)
 
 
-class JointCodec(Protocol):
+class Decoder(Protocol[S_co]):
+    """What all codecs have."""
+
+    name: str
+    """The word used in the configuration."""
+
+    def decode(self, payload: bytes, /) -> S_co:
+        """Decode one payload.
+
+        Raises:
+            RefusedInput: The payload cannot be used; nothing else is ever raised, whatever the bytes.
+        """
+
+
+class JointCodec(Decoder[JointSample], Protocol):
     """Turns one payload into the joint positions of one robot."""
 
-    name: str
-    """The word used in the configuration."""
     kind: Literal["joints"]
 
-    def decode(self, payload: bytes, /) -> JointSample:
-        """Decode one payload.
 
-        Raises:
-            RefusedInput: The payload cannot be used; nothing else is ever raised, whatever the bytes.
-        """
-
-
-class PoseCodec(Protocol):
+class PoseCodec(Decoder[PoseSample], Protocol):
     """Turns one payload into the pose of one body."""
 
-    name: str
-    """The word used in the configuration."""
     kind: Literal["pose"]
 
-    def decode(self, payload: bytes, /) -> PoseSample:
-        """Decode one payload.
 
-        Raises:
-            RefusedInput: The payload cannot be used; nothing else is ever raised, whatever the bytes.
-        """
-
-
-class TwistCodec(Protocol):
+class TwistCodec(Decoder[TwistSample], Protocol):
     """Turns one payload into the velocity of one body."""
 
-    name: str
-    """The word used in the configuration."""
     kind: Literal["twist"]
 
-    def decode(self, payload: bytes, /) -> TwistSample:
-        """Decode one payload.
 
-        Raises:
-            RefusedInput: The payload cannot be used; nothing else is ever raised, whatever the bytes.
-        """
-
-
-class OdometryCodec(Protocol):
+class OdometryCodec(Decoder[OdometrySample], Protocol):
     """Turns one payload into the pose and the velocity of one body."""
 
-    name: str
-    """The word used in the configuration."""
     kind: Literal["odometry"]
 
-    def decode(self, payload: bytes, /) -> OdometrySample:
-        """Decode one payload.
 
-        Raises:
-            RefusedInput: The payload cannot be used; nothing else is ever raised, whatever the bytes.
-        """
-
-
-class ImuCodec(Protocol):
+class ImuCodec(Decoder[ImuSample], Protocol):
     """Turns one payload into a reading of the inertial sensor of one body."""
 
-    name: str
-    """The word used in the configuration."""
     kind: Literal["imu"]
 
-    def decode(self, payload: bytes, /) -> ImuSample:
-        """Decode one payload.
 
-        Raises:
-            RefusedInput: The payload cannot be used; nothing else is ever raised, whatever the bytes.
-        """
-
-
-class PackedCodec(Protocol):
+class PackedCodec(Decoder[PackedJoints | PackedPoses], Protocol):
     """Turns one payload into many instants of joints of one robot, or of poses of bodies."""
 
-    name: str
-    """The word used in the configuration."""
     kind: Literal["packed"]
 
-    def decode(self, payload: bytes, /) -> PackedJoints | PackedPoses:
-        """Decode one payload.
 
-        Raises:
-            RefusedInput: The payload cannot be used; nothing else is ever raised, whatever the bytes.
-        """
-
-
-class ClockCodec(Protocol):
+class ClockCodec(Decoder[ClockSample], Protocol):
     """Turns one payload into what a device says of its clock."""
 
-    name: str
-    """The word used in the configuration."""
     kind: Literal["clock"]
 
-    def decode(self, payload: bytes, /) -> ClockSample:
-        """Decode one payload.
 
-        Raises:
-            RefusedInput: The payload cannot be used; nothing else is ever raised, whatever the bytes.
-        """
-
-
-class EventCodec(Protocol):
+class EventCodec(Decoder[EventSample], Protocol):
     """Turns one payload into what happened to an entity."""
 
-    name: str
-    """The word used in the configuration."""
     kind: Literal["event"]
-
-    def decode(self, payload: bytes, /) -> EventSample:
-        """Decode one payload.
-
-        Raises:
-            RefusedInput: The payload cannot be used; nothing else is ever raised, whatever the bytes.
-        """
 
 
 Codec = JointCodec | PoseCodec | TwistCodec | OdometryCodec | ImuCodec | PackedCodec | ClockCodec | EventCodec

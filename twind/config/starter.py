@@ -55,7 +55,7 @@ def starter(*, stage: str, instance: str, url: str, hints: Sequence[RouteHint]) 
         f"  {_scalar(source)}:\n"
         "    type: mqtt\n"
         f"    url: {_scalar(url, placeholders=True)}\n"
-        "    qos: 1                             # acknowledged after processing; 0: fire and forget\n"
+        "    qos: 1                             # acknowledged once recorded or processed; 0: never\n"
         f"    routes:\n{_block(source, of_source, '      ')}\n"
         for source, of_source in _by_source(hints)
     )

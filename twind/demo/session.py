@@ -131,7 +131,7 @@ async def run(
     """Run the demo until its duration is over or it is asked to stop, and return what it showed.
 
     Raises:
-        TwindError: Something could not be started.
+        TwindError: Something could not be started, or it was asked to stop before the robots moved.
     """
     with tempfile.TemporaryDirectory(prefix="twind-demo-") as folder:
         async with _broker(embedded=options.embedded_broker) as broker:
@@ -141,7 +141,8 @@ async def run(
             daemon = Daemon(load([file], Registry.installed()), telemetry=telemetry)
             with daemon.shutdown.signals():
                 try:
-                    await daemon.start()
+                    if not await daemon.start_unless_stopped():
+                        raise PermanentError(f"the demo was stopped before the robots moved: {daemon.shutdown.reason}")
                     return await _play(options, daemon, broker, file, on_started=on_started, on_progress=on_progress)
                 finally:
                     daemon.shutdown.request("the demo is over")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import twind
 from twind.config.against import check_against
+from twind.estimation.compilation import missing_parts
 from twind.flow.dead_letters import RETRY, DeadLetters, RetryFolder
 from twind.flow.shared_streams import SharedStreams
 from twind.flow.sinks import LogSink, NoticeSink, RawSink, ServiceSink
@@ -20,6 +21,7 @@ from twind.model.refusals import Refusal
 from twind.model.time import ms_to_ns
 from twind.runtime.announcer import Announcer
 from twind.runtime.bindings import bindings_of
+from twind.runtime.compilation import compile_apart
 from twind.runtime.documents import entity_document, entity_list
 from twind.runtime.estimators import Estimators
 from twind.runtime.figures import LiveFigures, stream_list
@@ -222,6 +224,7 @@ class Daemon:
             coast_ns=ms_to_ns(settings.estimation.coast_ms),
             lost_ns=ms_to_ns(settings.estimation.lost_ms),
         )
+        await compile_apart(await asyncio.to_thread(missing_parts))
         # The stage's thread has nothing else to do meanwhile.
         bootstrap, _ = await asyncio.gather(self._thread.call(bootstrap_of, stage), asyncio.to_thread(estimators.warm_up))
         await asyncio.to_thread(warm_up_twin)
@@ -403,6 +406,24 @@ class Daemon:
             return
         self._dead_letters.offer(message, source=source, reason=refusal.reason, detail=str(refusal))
 
+    async def start_unless_stopped(self) -> bool:
+        """Start everything, or give it up when the daemon has to stop before it is ready; return whether it has started.
+
+        Raises:
+            TwindError: As `start` does.
+        """
+        waiting = asyncio.create_task(self.wait(), name="wait for the end")
+        starting = asyncio.create_task(self.start(), name="start the daemon")
+        try:
+            await asyncio.wait({waiting, starting}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                await starting
+            return starting.done()
+        finally:
+            for task in (waiting, starting):
+                task.cancel()
+            await asyncio.gather(waiting, starting, return_exceptions=True)
+
     # Running.
 
     async def wait(self) -> None:
@@ -578,18 +599,14 @@ async def serve(loaded: Loaded, *, telemetry: Telemetry) -> int:
     """
     daemon = Daemon(loaded, telemetry=telemetry)
     with daemon.shutdown.signals():
-        waiting = asyncio.create_task(daemon.wait(), name="wait for the end")
-        starting = asyncio.create_task(daemon.start(), name="start the daemon")
-        await asyncio.wait({waiting, starting}, return_when=asyncio.FIRST_COMPLETED)
-        if not starting.done():  # asked to stop before it was ready
-            starting.cancel()
-        failure = (await asyncio.gather(starting, return_exceptions=True))[0]
-        if isinstance(failure, Exception) and not isinstance(failure, asyncio.CancelledError):
-            daemon.shutdown.request(f"start-up failed: {failure}", exit_code=1)
-        await waiting
-        code = await daemon.drain()
-    if isinstance(failure, Exception):
-        raise failure
+        try:
+            if await daemon.start_unless_stopped():
+                await daemon.wait()
+        except Exception as error:
+            daemon.shutdown.request(f"start-up failed: {error}", exit_code=1)
+            raise
+        finally:
+            code = await daemon.drain()
     return code
 
 

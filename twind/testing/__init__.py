@@ -1,1 +1,1 @@
-"""What tests of twind and of adapters share: event loops with virtual time, fakes, contract suites."""
+"""What tests of twind and of adapters share: ways to run a loop, and recordings made by hand."""

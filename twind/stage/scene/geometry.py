@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -146,8 +146,3 @@ def _at_corners(values: Floats, interpolation: str, polygons: Polygons) -> Float
         UsdGeom.Tokens.uniform: polygons.face_of_corner(),
     }.get(interpolation, polygons.indices)
     return values[places] if int(places.max()) < len(values) else None
-
-
-def unpainted(part: Part) -> Part:
-    """Return a part without colours of its own."""
-    return Part(replace(part.shape, colors=None), part.subset)
