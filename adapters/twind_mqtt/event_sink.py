@@ -8,9 +8,11 @@ from pydantic import Field, field_validator
 
 from twind.api import CONTENT_TYPE, Delivery, DeliverySettings, NoticeKind
 from twind_mqtt.line import Line
+from twind_mqtt.link import PACKET_OVERHEAD_BYTES
 from twind_mqtt.settings import MqttConnection
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Sequence
 
     from twind.api import Outgoing, SinkContext
@@ -63,21 +65,27 @@ class MqttCarrier:
         self._instance = context.instance
         self._line = Line(settings, client_id=settings.client_id_of(name, instance=context.instance))
 
-    async def send(self, batch: Sequence[Outgoing]) -> None:
-        """Publish some events in order, and wait until the broker has taken all of them."""
+    async def send(self, batch: Sequence[Outgoing]) -> Sequence[tuple[Outgoing, str]]:
+        """Publish some events in order, and wait until the broker has taken all of them.
+
+        Returns:
+            Those that are too large for the broker, as far as it says so: MQTT 3.1.1 has no word for that.
+        """
         link = await self._line.link()
         retains = self._settings.retain
-        await self._line.confirmed(
-            [
-                link.publish(
-                    self._topic(one),
-                    one.payload,
-                    retain=retains and one.notice.kind is not NoticeKind.INCIDENT,
-                    content_type=CONTENT_TYPE,
-                )
-                for one in batch
-            ]
-        )
+        refused: list[tuple[Outgoing, str]] = []
+        sent: list[tuple[Outgoing, asyncio.Future[bool]]] = []
+        for one in batch:
+            topic = self._topic(one)
+            size = len(one.payload) + len(topic.encode()) + PACKET_OVERHEAD_BYTES
+            if size > link.max_packet_bytes:
+                refused.append((one, f"{self.address} takes packets of {link.max_packet_bytes} at most"))
+                continue
+            retain = retains and one.notice.kind is not NoticeKind.INCIDENT
+            sent.append((one, link.publish(topic, one.payload, retain=retain, content_type=CONTENT_TYPE)))
+        taken = await self._line.confirmed([future for _, future in sent])
+        limit = f"{self.address} says that it is too large"
+        return [*refused, *((one, limit) for (one, _), is_taken in zip(sent, taken, strict=True) if not is_taken)]
 
     def _topic(self, one: Outgoing) -> str:
         parts = {
