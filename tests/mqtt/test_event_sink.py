@@ -18,6 +18,7 @@ from twind_mqtt.event_sink import adapter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from twind.flow.delivery import Delivery
 
@@ -25,11 +26,12 @@ STATE, STATUS, INCIDENT = NoticeKind.STATE, NoticeKind.STATUS, NoticeKind.INCIDE
 
 
 @contextlib.asynccontextmanager
-async def telling(url: str, **options: Any) -> AsyncIterator[Delivery]:
+async def telling(url: str, *, state_dir: Path | None = None, generation: int = 1, **options: Any) -> AsyncIterator[Delivery]:
     options = {"retry": {"base_s": 0.05, "cap_s": 0.1}} | options
     telemetry = Telemetry(stream=io.StringIO())
     settings = adapter.settings(type="mqtt", url=url, **options)
-    sink = adapter.open("events", settings, SinkContext("cell-7", "", {}, telemetry, generation=1))
+    context = SinkContext("cell-7", "", {}, telemetry, generation=generation, state_dir=state_dir)
+    sink = adapter.open("events", settings, context)
     task = asyncio.create_task(sink.run())
     try:
         yield sink
