@@ -147,6 +147,7 @@ def test_an_event_is_a_cloud_event_whose_sequence_orders_as_text_across_restarts
         "subject": "arm",
         "time": "2023-11-14T22:13:20.000000Z",
         "datacontenttype": "application/json",
+        "dataschema": "urn:twind:entity.status:1",
         "sequence": sequences[-1],
         "partitionkey": "arm",
         "data": {"number": 2, "std": None},

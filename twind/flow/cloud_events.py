@@ -11,7 +11,7 @@ import msgspec
 from twind.flow.outbox import Outgoing
 
 if TYPE_CHECKING:
-    from twind.model.notices import Notice
+    from twind.model.notices import Notice, NoticeKind
 
 CONTENT_TYPE = "application/cloudevents+json"
 TYPE_PREFIX = "io.twind."
@@ -48,11 +48,17 @@ class CloudEvents:
             **({"subject": notice.subject} if notice.subject else {}),
             "time": rfc3339(notice.time_ns),
             "datacontenttype": "application/json",
+            "dataschema": data_schema(notice.kind),
             "sequence": sequence,
             **({"partitionkey": notice.subject} if notice.subject else {}),
             "data": notice.data,
         }
         return Outgoing(notice, _ENCODER.encode(event), sequence)
+
+
+def data_schema(kind: NoticeKind) -> str:
+    """Return the name of the schema of a kind's data; its number grows when a consumer of the one before would trip."""
+    return f"urn:twind:{kind}:1"
 
 
 def rfc3339(time_ns: int) -> str:
