@@ -63,6 +63,8 @@ class MqttCarrier:
         self.max_event_bytes = settings.max_event_bytes
         self._settings = settings
         self._instance = context.instance
+        self._refused: dict[str, str] = {}
+        """Why the broker will never take some of the events that are being sent, by their sequence."""
         self._line = Line(settings, client_id=settings.client_id_of(name, instance=context.instance))
 
     async def send(self, batch: Sequence[Outgoing]) -> Sequence[tuple[Outgoing, str]]:
@@ -73,19 +75,22 @@ class MqttCarrier:
         """
         link = await self._line.link()
         retains = self._settings.retain
-        refused: list[tuple[Outgoing, str]] = []
         sent: list[tuple[Outgoing, asyncio.Future[bool]]] = []
         for one in batch:
             topic = self._topic(one)
-            size = len(one.payload) + len(topic.encode()) + PACKET_OVERHEAD_BYTES
-            if size > link.max_packet_bytes:
-                refused.append((one, f"{self.address} takes packets of {link.max_packet_bytes} at most"))
-                continue
-            retain = retains and one.notice.kind is not NoticeKind.INCIDENT
-            sent.append((one, link.publish(topic, one.payload, retain=retain, content_type=CONTENT_TYPE)))
-        taken = await self._line.confirmed([future for _, future in sent])
-        limit = f"{self.address} says that it is too large"
-        return [*refused, *((one, limit) for (one, _), is_taken in zip(sent, taken, strict=True) if not is_taken)]
+            if len(one.payload) + len(topic.encode()) + PACKET_OVERHEAD_BYTES > link.max_packet_bytes:
+                self._refused[one.sequence] = f"{self.address} takes packets of {link.max_packet_bytes} at most"
+            if one.sequence not in self._refused:
+                retain = retains and one.notice.kind is not NoticeKind.INCIDENT
+                sent.append((one, link.publish(topic, one.payload, retain=retain, content_type=CONTENT_TYPE)))
+        try:
+            await self._line.confirmed([future for _, future in sent])
+        finally:  # some brokers say so, and hang up
+            for one, future in sent:
+                if future.done() and not future.cancelled() and future.exception() is None and not future.result():
+                    self._refused[one.sequence] = f"{self.address} says that it is too large"
+        refused, self._refused = self._refused, {}
+        return [(one, refused[one.sequence]) for one in batch if one.sequence in refused]
 
     def _topic(self, one: Outgoing) -> str:
         parts = {

@@ -40,8 +40,6 @@ PACKET_OVERHEAD_BYTES = 64
 """At most so much is a PUBLISH larger than its topic and payload, with the properties that `publish` sets."""
 _NO_LIMIT = 268_435_455
 """Largest packet that MQTT knows [bytes]."""
-_PACKET_TOO_LARGE = 0x95
-"""Reason code of MQTT 5."""
 
 
 class Link:
@@ -289,7 +287,8 @@ class Link:
         confirmed = self._confirmed.pop(packet_id, None)
         if confirmed is None or confirmed.done():
             return
-        if reason.value == _PACKET_TOO_LARGE:
+        if packet_id in self._paho.too_large:
+            self._paho.too_large.discard(packet_id)
             confirmed.set_result(False)
         elif reason.is_failure:
             confirmed.set_exception(

@@ -59,7 +59,7 @@ def device_python() -> Path:
 class Broker:
     """mosquitto with TLS where the device SDK insists on it, and another listener for the bridge."""
 
-    def __init__(self, folder: Path, certificate: Path, key: Path, host: str, *, mount: str = "") -> None:
+    def __init__(self, folder: Path, certificate: Path, key: Path, host: str, *more: str) -> None:
         folder.mkdir()
         lines = [
             "allow_anonymous true",
@@ -69,8 +69,8 @@ class Broker:
             f"listener 8883 {host}",
             f"certfile {certificate}",
             f"keyfile {key}",
-            *([f"mount_point {mount}"] if mount else []),
             f"listener 1883 {host}",
+            *more,
         ]
         if os.geteuid() == 0:
             lines.insert(0, "user root")
@@ -86,18 +86,15 @@ class Broker:
 
 
 @contextlib.contextmanager
-def device_broker(folder: Path, ours: Any, *, mount: str = "") -> Iterator[tuple[Broker, str, Path]]:
-    """Run a broker on a loopback address of its own, because the device SDK knows no other port than 8883.
-
-    What its devices publish and hear stands below `mount` for everybody else.
-    """
+def device_broker(folder: Path, ours: Any, *more: str) -> Iterator[tuple[Broker, str, Path]]:
+    """Run a broker on a loopback address of its own, because the device SDK knows no other port than 8883."""
     if _MOSQUITTO is None:
         pytest.skip("mosquitto is not installed here")
     chosen = random.Random()  # noqa: S311
     for attempt in range(5):
         host = str(ipaddress.IPv4Address((127 << 24) + chosen.randrange(1 << 16, 1 << 24)))
         certificate, key = ours.issue(f"broker-{attempt}", host=host)
-        started = Broker(folder / f"broker-{attempt}", certificate, key, host, mount=mount)
+        started = Broker(folder / f"broker-{attempt}", certificate, key, host, *more)
         try:
             until(
                 lambda one=started: one.process.poll() is not None or b" running" in one.log.read_bytes(), "the broker's word"
