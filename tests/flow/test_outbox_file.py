@@ -39,12 +39,12 @@ class Start:
         self.task = asyncio.create_task(self.sink.run())
 
     async def written(self) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(180):
             while not (self.sink.outbox.is_written and self.sink._is_open):  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 
     async def empty(self) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(180):
             while len(self.sink.outbox):  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 

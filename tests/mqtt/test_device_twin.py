@@ -6,12 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from twind_mqtt.device_twin import Answer, DeviceTwin, difference, merged
 from twind_mqtt.twin_limits import MAX_INTEGER, BadPatchError, checked, size_of
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 KEYS = st.sampled_from("abc")
 VALUES = st.recursive(
     st.none() | st.integers(-3, 3) | st.sampled_from(("", "x")),
@@ -34,6 +35,7 @@ def rfc_7386(target: Any, patch: Any) -> Any:
     return target
 
 
+@UNHURRIED
 @given(PATCHES, PATCHES)
 def test_patches_merge_as_rfc_7386_says(first: dict[str, Any], second: dict[str, Any]) -> None:
     section = merged({}, first)
@@ -42,6 +44,7 @@ def test_patches_merge_as_rfc_7386_says(first: dict[str, Any], second: dict[str,
     assert json.dumps(section) == before
 
 
+@UNHURRIED
 @given(PATCHES, PATCHES)
 def test_a_difference_is_the_patch_that_makes_one_section_of_another(first: dict[str, Any], second: dict[str, Any]) -> None:
     before, after = merged({}, first), merged({}, second)
@@ -54,6 +57,7 @@ SHAPED = st.builds(lambda top, under: top | under, LEAVES, st.dictionaries(st.sa
 """Patches in which a name that stands for an object always does: what else was before, only asking for the twin shows."""
 
 
+@UNHURRIED
 @given(SHAPED, st.lists(SHAPED, min_size=1, max_size=5))
 def test_a_device_that_missed_some_patches_has_the_same_after_the_whole(
     known: dict[str, Any], patches: list[dict[str, Any]]

@@ -69,8 +69,8 @@ def test_every_event_that_was_written_arrives_in_order_and_the_same_after_every_
                 promised |= set(kept)
             assert len(promised) > KILLS
             async with telling(mosquitto.url, state_dir=tmp_path, generation=KILLS + 1) as sink:
-                await consumer.until(lambda _: promised <= arrived(consumer))
-                async with asyncio.timeout(60):
+                await consumer.until(lambda _: promised <= arrived(consumer), within_s=180)
+                async with asyncio.timeout(180):
                     while len(sink.outbox):  # noqa: ASYNC110
                         await asyncio.sleep(0.01)
                 assert (sink.outbox.lost, sink.connected) == (0, True)
