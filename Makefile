@@ -54,6 +54,8 @@ format: $(VENV)/.installed-dev  ## Format the code
 docs: $(VENV)/.installed-dev  ## Write the reference pages that are generated from the code
 	@$(BIN)/twind config reference > docs/reference/configuration.md
 	@$(BIN)/python -m twind.telemetry.reference > docs/reference/metrics.md
+	@$(BIN)/python -m twind.runtime.incidents > docs/reference/incidents.md
+	@$(BIN)/python -m twind.runtime.incidents --schema > docs/reference/events.schema.json
 	@$(BIN)/python -m twind.stage.lint.reference > docs/reference/lint.md
 
 schema: $(VENV)/.installed-dev  ## Generate the codeless USD schema from stages/schema/schema.usda

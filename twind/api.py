@@ -16,7 +16,7 @@ from twind.config.base import (
     SettingsModel,
     SourceSettings,
 )
-from twind.model.errors import MissingExtraError, PermanentError, RefusedInput, RetryableError, TwindError
+from twind.model.errors import MissingExtraError, PermanentError, RefusedChange, RefusedInput, RetryableError, TwindError
 from twind.model.messages import (
     NO_SEQUENCE,
     ImuSample,
@@ -103,6 +103,7 @@ __all__ = [
     "PoseSample",
     "RawMessage",
     "Refusal",
+    "RefusedChange",
     "RefusedInput",
     "ResumableSource",
     "RetrySettings",

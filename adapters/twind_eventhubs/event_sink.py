@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from azure.eventhub import EventData
 from pydantic import Field
 
-from twind.api import CONTENT_TYPE, Delivery, DeliverySettings, PermanentError
+from twind.api import CONTENT_TYPE, Delivery, DeliverySettings
 from twind_eventhubs import reasons
 from twind_eventhubs.client import identity, producer, trust
 from twind_eventhubs.connection import HubConnection
@@ -50,8 +50,12 @@ class EventHubsCarrier:
         self._sound = True
         """Whether the connection may be used: after a failure, or a send that was broken off, another one is made."""
 
-    async def send(self, batch: Sequence[Outgoing]) -> None:
-        """Send some events, those of each partition in order, and wait until the hub has taken all of them."""
+    async def send(self, batch: Sequence[Outgoing]) -> Sequence[tuple[Outgoing, str]]:
+        """Send some events, those of each partition in order, and wait until the hub has taken all of them.
+
+        Returns:
+            Those that are too large for the hub.
+        """
         if not self._sound:
             await self._hang_up()
         self._sound = False
@@ -60,10 +64,12 @@ class EventHubsCarrier:
             by_partition: dict[str, list[Outgoing]] = {}
             for one in batch:
                 by_partition.setdefault(partition_of(one.notice.subject, self._partitions), []).append(one)
-            await _all([self._send_to(client, partition, events) for partition, events in by_partition.items()])
+            refused: list[tuple[Outgoing, str]] = []
+            await _all([self._send_to(client, partition, events, refused) for partition, events in by_partition.items()])
         except Exception as error:
             raise reasons.why_not_sent(error, self._settings) from error
         self._sound = True
+        return refused
 
     async def _connected(self) -> EventHubProducerClient:
         if self._client is None:
@@ -75,34 +81,28 @@ class EventHubsCarrier:
                 self._partitions = sorted(await self._client.get_partition_ids())
         return self._client
 
-    async def _send_to(self, client: EventHubProducerClient, partition: str, events: Sequence[Outgoing]) -> None:
+    async def _send_to(
+        self,
+        client: EventHubProducerClient,
+        partition: str,
+        events: Sequence[Outgoing],
+        refused: list[tuple[Outgoing, str]],
+    ) -> None:
+        """Send events to a partition; add those that no batch takes to `refused`."""
         filled: EventDataBatch | None = None
         for one in events:
             event = EventData(one.payload)
             event.content_type = CONTENT_TYPE
-            if filled is not None:
-                try:
-                    filled.add(event)
-                except ValueError:  # it is full
-                    await self._send_batch(client, filled)
-                else:
-                    continue
-            filled = await self._started(client, partition, event)
-        if filled is not None:
+            if filled is not None and _fits(filled, event):
+                continue
+            if filled is not None and len(filled):
+                await self._send_batch(client, filled)
+            async with asyncio.timeout(self._settings.connect_timeout_s):
+                filled = await client.create_batch(partition_id=partition)
+            if not _fits(filled, event):
+                refused.append((one, f"{self.address} takes {filled.max_size_in_bytes} at most"))
+        if filled is not None and len(filled):
             await self._send_batch(client, filled)
-
-    async def _started(self, client: EventHubProducerClient, partition: str, event: EventData) -> EventDataBatch:
-        """Begin a batch with an event."""
-        async with asyncio.timeout(self._settings.connect_timeout_s):
-            filled = await client.create_batch(partition_id=partition)
-        try:
-            filled.add(event)
-        except ValueError as error:
-            raise PermanentError(
-                f"{self.address} takes {filled.max_size_in_bytes} bytes at most, an event that waits has more: "
-                "set `max_event_bytes` to less than that"
-            ) from error
-        return filled
 
     async def _send_batch(self, client: EventHubProducerClient, filled: EventDataBatch) -> None:
         # The SDK's own limit counts for each of its attempts, and knows nothing of connections that stay and are silent.
@@ -120,6 +120,15 @@ class EventHubsCarrier:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(self._settings.connect_timeout_s):
                 await resources.aclose()
+
+
+def _fits(filled: EventDataBatch, event: EventData) -> bool:
+    """Add an event to a batch; return whether there was room."""
+    try:
+        filled.add(event)
+    except ValueError:
+        return False
+    return True
 
 
 def partition_of(subject: str, partitions: Sequence[str]) -> str:

@@ -87,13 +87,14 @@ class Template:
 def topic_of(templates: Sequence[Template], annotations: Annotations, properties: Annotations, partition: str) -> str:
     """Return the topic of an event by the first template of which it has everything.
 
-    One that has nothing of any of them gets a text that says so; no route matches that.
+    One that has nothing of any of them gets a text that says so; no route matches that, as it begins with two empty levels and
+    a placeholder stands for what is not empty.
     """
     for template in templates:
         topic = template.fill(annotations, properties, partition)
         if topic is not None:
             return topic
-    return f"(without {' or '.join(template.text for template in templates)})"
+    return f"//(without {' or '.join(template.text for template in templates)})"
 
 
 def _part(piece: str, *, is_name: bool) -> str | Part:

@@ -1,32 +1,27 @@
-"""The twin of one device as IoT Hub keeps it: desired and reported properties, versions, merge patches. No I/O.
+"""The twin of one device as IoT Hub keeps it: desired and reported properties, tags, versions, merge patches. No I/O.
 
 Shapes after "Understand and use device twins in IoT Hub": a patch merges objects key by key, null removes a key, and each
 section counts its changes in `$version`. A device answers a desired property by reporting `{"value": V, "ac": CODE, "av":
 VERSION}` (the convention of IoT Plug and Play), or by reporting the same value.
+
+Sections are never changed, only replaced, so a shallow copy of a twin is a copy.
 """
 
 from __future__ import annotations
 
+import base64
 import enum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from twind_mqtt.twin_limits import MAX_BYTES, MAX_TAG_BYTES, BadPatchError, Section, checked, size_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MAX_BYTES = 32_768
-"""Largest section of a twin, as in IoT Hub [bytes of JSON]."""
 _SUCCESS = 2
 """First digit of the codes that say so."""
-MAX_DEPTH = 10
-"""Deepest nesting, as in IoT Hub."""
-
-Section = dict[str, Any]
-
-
-class BadPatchError(ValueError):
-    """A patch cannot be merged; the message says why."""
 
 
 class Answer(enum.StrEnum):
@@ -40,36 +35,78 @@ class Answer(enum.StrEnum):
 
 
 class DeviceTwin(msgspec.Struct):
-    """The two sections of one device's twin."""
+    """What is kept of one device."""
 
     desired: Section = {}
     desired_version: int = 0
     reported: Section = {}
     reported_version: int = 0
+    tags: Section = {}
+    """What only the service's side sees."""
+    version: int = 0
+    """Changes from the service's side."""
+    configured: Section | None = None
+    """What the configuration last wanted; None where nobody noted it."""
+    removed: Section = {}
+    """Desired properties that were removed since the device last took them over, as a patch of nulls."""
+    desired_metadata: Section = {}
+    """When each property was changed, in the shape of `$metadata`."""
+    reported_metadata: Section = {}
 
-    def want(self, desired: Mapping[str, Any]) -> bool:
-        """Set what the device shall be; return whether that is new, and so has a new version.
+    def configure(self, wanted: Section, *, now: str) -> bool:
+        """Take over what the configuration wants, if that changed; return whether it did.
+
+        What was changed otherwise stays, except where the configuration changed the same property.
 
         Raises:
             BadPatchError: It is too large or too deep.
         """
-        if self.desired_version and desired == self.desired:
+        before = self.configured if self.configured is not None else self.desired
+        patch = difference(before, wanted)
+        if patch or not self.desired_version:
+            self.want(patch, now=now)
+        elif self.configured == wanted:
             return False
-        self.desired = checked(dict(desired))
-        self.desired_version += 1
+        self.configured = wanted
         return True
 
-    def report(self, patch: object) -> None:
+    def want(self, patch: object, *, now: str) -> None:
+        """Merge what the device shall be.
+
+        Args:
+            patch: A merge patch.
+            now: When that is, as text.
+
+        Raises:
+            BadPatchError: It is no object, or cannot be kept. Nothing is merged then.
+        """
+        patch = _object(patch)
+        self.desired = checked(merged(self.desired, patch))
+        self.desired_version += 1
+        self.version += 1
+        self.desired_metadata = touched(self.desired_metadata, patch, now, self.desired_version)
+        removed = with_removals(self.removed, patch)
+        self.removed = removed if size_of(removed) <= MAX_BYTES else {}  # a device that was away so long asks for its twin
+
+    def tag(self, patch: object) -> None:
+        """Merge tags.
+
+        Raises:
+            BadPatchError: It is no object, or cannot be kept. Nothing is merged then.
+        """
+        self.tags = checked(merged(self.tags, _object(patch)), most_bytes=MAX_TAG_BYTES)
+        self.version += 1
+
+    def report(self, patch: object, *, now: str) -> None:
         """Merge what the device says of itself.
 
         Raises:
-            BadPatchError: It is no object, is too large or too deep, or a key is reserved. Nothing is merged then.
+            BadPatchError: It is no object, or cannot be kept. Nothing is merged then.
         """
-        if not isinstance(patch, dict):
-            msg = "a patch must be a JSON object"
-            raise BadPatchError(msg)
+        patch = _object(patch)
         self.reported = checked(merged(self.reported, patch))
         self.reported_version += 1
+        self.reported_metadata = touched(self.reported_metadata, patch, now)
 
     def answer(self) -> Answer:
         """Say what the device made of the desired properties."""
@@ -78,11 +115,16 @@ class DeviceTwin(msgspec.Struct):
             return Answer.REFUSED
         return Answer.PENDING if Answer.PENDING in answers else Answer.ACCEPTED
 
-    def desired_patch(self) -> bytes:
-        """Return all desired properties with their version, as they are sent to the device."""
-        return msgspec.json.encode({**self.desired, "$version": self.desired_version})
+    @property
+    def etag(self) -> str:
+        """What changes with every change from the service's side."""
+        return base64.b64encode(self.version.to_bytes(8, "big")).decode()
 
-    def document(self) -> bytes:
+    def desired_patch(self) -> bytes:
+        """Return all desired properties with their version, and null for what was removed, as they are sent to the device."""
+        return msgspec.json.encode({**with_nulls(self.desired, self.removed), "$version": self.desired_version})
+
+    def device_document(self) -> bytes:
         """Return both sections, as the answer to a device that asks for its twin."""
         return msgspec.json.encode(
             {
@@ -90,6 +132,26 @@ class DeviceTwin(msgspec.Struct):
                 "reported": {**self.reported, "$version": self.reported_version},
             }
         )
+
+    def service_document(self, device: str) -> Section:
+        """Return the twin as the service shows it to who administers the device."""
+        return {
+            "deviceId": device,
+            "etag": self.etag,
+            "version": self.version,
+            "tags": self.tags,
+            "properties": {
+                "desired": {**self.desired, "$metadata": self.desired_metadata, "$version": self.desired_version},
+                "reported": {**self.reported, "$metadata": self.reported_metadata, "$version": self.reported_version},
+            },
+        }
+
+
+def _object(patch: object) -> Section:
+    if not isinstance(patch, dict):
+        msg = "a patch must be a JSON object"
+        raise BadPatchError(msg)
+    return patch
 
 
 def _answer(wanted: object, reported: object, version: int) -> Answer:
@@ -116,24 +178,56 @@ def merged(section: Section, patch: Mapping[str, Any]) -> Section:
     return result
 
 
-def checked(section: Section) -> Section:
-    """Return a section that may be kept.
+def difference(before: Section, after: Section) -> Section:
+    """Return the merge patch that makes `after` of `before`."""
+    patch: Section = dict.fromkeys([key for key in before if key not in after])
+    for key, value in after.items():
+        if key not in before:
+            patch[key] = value
+        elif isinstance(value, dict) and isinstance(before[key], dict):
+            under = difference(before[key], value)
+            if under:
+                patch[key] = under
+        elif before[key] != value or type(before[key]) is not type(value):  # true is not 1 here
+            patch[key] = value
+    return patch
 
-    Raises:
-        BadPatchError: It is too large or too deep, or a key is reserved.
-    """
-    _check_keys(section, 1)
-    size = len(msgspec.json.encode(section))
-    if size > MAX_BYTES:
-        raise BadPatchError(f"the section would have {size} bytes; {MAX_BYTES} are allowed")
-    return section
 
-
-def _check_keys(section: Mapping[str, Any], depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise BadPatchError(f"it is nested more than {MAX_DEPTH} deep")
-    for key, value in section.items():
-        if key.startswith("$") or "." in key or " " in key:
-            raise BadPatchError(f"the key {key!r} must not begin with $ nor hold a dot or a space")
+def with_removals(removed: Section, patch: Section) -> Section:
+    """Return the removals that a device has to hear of, once a patch came after them."""
+    result = dict(removed)
+    for key, value in patch.items():
+        if value is None:
+            result[key] = None
+            continue
+        under = result.pop(key, None)
         if isinstance(value, dict):
-            _check_keys(value, depth + 1)
+            deeper = with_removals(under if isinstance(under, dict) else {}, value)
+            if deeper:
+                result[key] = deeper
+    return result
+
+
+def with_nulls(section: Section, removed: Section) -> Section:
+    """Return a section with null for what was removed."""
+    result = dict(section)
+    for key, value in removed.items():
+        if value is None:
+            result.setdefault(key, None)
+        elif isinstance(result.get(key), dict):
+            result[key] = with_nulls(result[key], value)
+    return result
+
+
+def touched(metadata: Section, patch: Section, now: str, version: int | None = None) -> Section:
+    """Return the metadata of a section after a patch: when what was changed last, and by which version."""
+    stamp: Section = {"$lastUpdated": now} | ({} if version is None else {"$lastUpdatedVersion": version})
+    result = metadata | stamp
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict):
+            result[key] = touched(result.get(key, {}), value, now, version)
+        else:
+            result[key] = stamp
+    return result

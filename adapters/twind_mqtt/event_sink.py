@@ -8,9 +8,11 @@ from pydantic import Field, field_validator
 
 from twind.api import CONTENT_TYPE, Delivery, DeliverySettings, NoticeKind
 from twind_mqtt.line import Line
+from twind_mqtt.link import PACKET_OVERHEAD_BYTES
 from twind_mqtt.settings import MqttConnection
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Sequence
 
     from twind.api import Outgoing, SinkContext
@@ -61,23 +63,34 @@ class MqttCarrier:
         self.max_event_bytes = settings.max_event_bytes
         self._settings = settings
         self._instance = context.instance
+        self._refused: dict[str, str] = {}
+        """Why the broker will never take some of the events that are being sent, by their sequence."""
         self._line = Line(settings, client_id=settings.client_id_of(name, instance=context.instance))
 
-    async def send(self, batch: Sequence[Outgoing]) -> None:
-        """Publish some events in order, and wait until the broker has taken all of them."""
+    async def send(self, batch: Sequence[Outgoing]) -> Sequence[tuple[Outgoing, str]]:
+        """Publish some events in order, and wait until the broker has taken all of them.
+
+        Returns:
+            Those that are too large for the broker, as far as it says so: MQTT 3.1.1 has no word for that.
+        """
         link = await self._line.link()
         retains = self._settings.retain
-        await self._line.confirmed(
-            [
-                link.publish(
-                    self._topic(one),
-                    one.payload,
-                    retain=retains and one.notice.kind is not NoticeKind.INCIDENT,
-                    content_type=CONTENT_TYPE,
-                )
-                for one in batch
-            ]
-        )
+        sent: list[tuple[Outgoing, asyncio.Future[bool]]] = []
+        for one in batch:
+            topic = self._topic(one)
+            if len(one.payload) + len(topic.encode()) + PACKET_OVERHEAD_BYTES > link.max_packet_bytes:
+                self._refused[one.sequence] = f"{self.address} takes packets of {link.max_packet_bytes} at most"
+            if one.sequence not in self._refused:
+                retain = retains and one.notice.kind is not NoticeKind.INCIDENT
+                sent.append((one, link.publish(topic, one.payload, retain=retain, content_type=CONTENT_TYPE)))
+        try:
+            await self._line.confirmed([future for _, future in sent])
+        finally:  # some brokers say so, and hang up
+            for one, future in sent:
+                if future.done() and not future.cancelled() and future.exception() is None and not future.result():
+                    self._refused[one.sequence] = f"{self.address} says that it is too large"
+        refused, self._refused = self._refused, {}
+        return [(one, refused[one.sequence]) for one in batch if one.sequence in refused]
 
     def _topic(self, one: Outgoing) -> str:
         parts = {

@@ -9,7 +9,7 @@ from twind.api import RetryableError
 from twind_mqtt.link import Link
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from paho.mqtt.client import Client, MQTTMessage
 
@@ -43,15 +43,15 @@ class Line:
             self._link = await Link.open(self._settings, client_id=self._client_id, on_message=self._on_message)
         return self._link
 
-    async def confirmed(self, futures: list[asyncio.Future[None]]) -> None:
-        """Wait until the broker has taken everything that was published.
+    async def confirmed(self, published: Sequence[asyncio.Future[bool]]) -> list[bool]:
+        """Wait until the broker has taken everything that was published; return of each whether it did.
 
         Raises:
             RetryableError: The connection was lost first.
             PermanentError: The broker refused something.
         """
         try:
-            await asyncio.gather(*futures)
+            return await asyncio.gather(*published)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():

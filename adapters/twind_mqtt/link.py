@@ -36,6 +36,11 @@ _FILTERS_PER_PACKET = 8
 _GOODBYE_S = 2.0
 """How long the broker may take to close after our DISCONNECT."""
 
+PACKET_OVERHEAD_BYTES = 64
+"""At most so much is a PUBLISH larger than its topic and payload, with the properties that `publish` sets."""
+_NO_LIMIT = 268_435_455
+"""Largest packet that MQTT knows [bytes]."""
+
 
 class Link:
     """A connection from its CONNECT to its end. Belongs to one event loop; works by the loop's callbacks, without a task."""
@@ -61,7 +66,7 @@ class Link:
         self._channel = Channel(sock)
         self._asked: dict[int, Sequence[str]] = {}
         self._asked_qos = 0
-        self._confirmed: dict[int, asyncio.Future[None]] = {}
+        self._confirmed: dict[int, asyncio.Future[bool]] = {}
         self._answers: dict[str, str | None] = {}
         self._accepted: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
@@ -69,6 +74,8 @@ class Link:
         self._keepalive = KeepAlive(settings.keepalive_s)
         self.session_present = False
         """Whether the broker remembered this client."""
+        self.max_packet_bytes = _NO_LIMIT
+        """Largest packet that the broker takes, where it said so; a larger one would end the connection."""
         self.ended: asyncio.Future[str] = self._loop.create_future()
         """Done when the connection is over; the result says why."""
         self.granted: asyncio.Future[dict[str, str | None]] = self._loop.create_future()
@@ -210,12 +217,12 @@ class Link:
         self._channel.send(b"".join([_PUBACK + packet_id.to_bytes(2, "big") for packet_id in packet_ids]))
         self._flush_soon()
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool, content_type: str = "") -> asyncio.Future[None]:
+    def publish(self, topic: str, payload: bytes, *, retain: bool, content_type: str = "") -> asyncio.Future[bool]:
         """Send a message with QoS 1; it is not repeated on another connection.
 
         Returns:
-            Done when the broker has taken it; a `PermanentError` when it refused; cancelled when this connection ended before,
-            and the message may be lost.
+            Whether the broker has taken it, false when it is too large for it; a `PermanentError` when it refused; cancelled
+            when this connection ended before, and the message may be lost.
         """
         properties = None
         if content_type and self._settings.protocol == "5":
@@ -223,7 +230,7 @@ class Link:
             properties.ContentType = content_type
             properties.PayloadFormatIndicator = 1  # text
         info = self._paho.publish(topic, payload, qos=1, retain=retain, properties=properties)
-        confirmed: asyncio.Future[None] = self._loop.create_future()
+        confirmed: asyncio.Future[bool] = self._loop.create_future()
         if self.ended.done():
             confirmed.cancel()
         else:
@@ -266,6 +273,7 @@ class Link:
             return
         self.session_present = flags.session_present
         self._keepalive.interval_s = getattr(properties, "ServerKeepAlive", self._keepalive.interval_s)  # [MQTT-3.1.2-21]
+        self.max_packet_bytes = getattr(properties, "MaximumPacketSize", _NO_LIMIT)  # [MQTT-3.2.2-15]
         self._accepted.set_result(None)
         self._when_accepted(self)
 
@@ -279,13 +287,16 @@ class Link:
         confirmed = self._confirmed.pop(packet_id, None)
         if confirmed is None or confirmed.done():
             return
-        if reason.is_failure:
+        if packet_id in self._paho.too_large:
+            self._paho.too_large.discard(packet_id)
+            confirmed.set_result(False)
+        elif reason.is_failure:
             confirmed.set_exception(
                 PermanentError(f"the broker refused a message: {reason}; allow this client to publish there")
             )
             confirmed.exception()  # not everybody waits
         else:
-            confirmed.set_result(None)
+            confirmed.set_result(True)
 
     def _on_disconnect(self, _client: Client, _userdata: Any, flags: DisconnectFlags, reason: ReasonCode, _props: Any) -> None:
         if flags.is_disconnect_packet_from_server:

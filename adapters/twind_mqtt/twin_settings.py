@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from twind_mqtt.device_twin import BadPatchError, checked
 from twind_mqtt.settings import MqttConnection
+from twind_mqtt.twin_limits import BadPatchError, checked
 
 
 class MqttTwinSettings(MqttConnection):
@@ -22,7 +22,7 @@ class MqttTwinSettings(MqttConnection):
     """What stands before `twin/...` in every topic; `{entity}` is the robot's id."""
     desired: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Desired properties, by robot id or pattern of ids with `*`, `?` and `[...]`; of several that match, later ones are merged
-    over earlier ones. A change gives the robot's twin a new version."""
+    over earlier ones. What is changed here since the last start is taken over; what `/twins` changed otherwise stays."""
     repeat_s: float = Field(default=10.0, gt=0)
     """How often desired properties are sent to a robot that has not answered them [s]."""
     warn_after_s: float = Field(default=60.0, gt=0)

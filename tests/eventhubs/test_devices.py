@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import random
@@ -58,7 +59,7 @@ def device_python() -> Path:
 class Broker:
     """mosquitto with TLS where the device SDK insists on it, and another listener for the bridge."""
 
-    def __init__(self, folder: Path, certificate: Path, key: Path, host: str) -> None:
+    def __init__(self, folder: Path, certificate: Path, key: Path, host: str, *more: str) -> None:
         folder.mkdir()
         lines = [
             "allow_anonymous true",
@@ -69,6 +70,7 @@ class Broker:
             f"certfile {certificate}",
             f"keyfile {key}",
             f"listener 1883 {host}",
+            *more,
         ]
         if os.geteuid() == 0:
             lines.insert(0, "user root")
@@ -83,17 +85,16 @@ class Broker:
         self.process.wait()
 
 
-@pytest.fixture
-def broker(tmp_path: Path, make_authority: Callable[[str], Any]) -> Iterator[tuple[Broker, str, Path]]:
-    """A broker on a loopback address of its own, because the device SDK knows no other port than 8883."""
+@contextlib.contextmanager
+def device_broker(folder: Path, ours: Any, *more: str) -> Iterator[tuple[Broker, str, Path]]:
+    """Run a broker on a loopback address of its own, because the device SDK knows no other port than 8883."""
     if _MOSQUITTO is None:
         pytest.skip("mosquitto is not installed here")
-    ours = make_authority("ours")
     chosen = random.Random()  # noqa: S311
     for attempt in range(5):
         host = str(ipaddress.IPv4Address((127 << 24) + chosen.randrange(1 << 16, 1 << 24)))
         certificate, key = ours.issue(f"broker-{attempt}", host=host)
-        started = Broker(tmp_path / f"broker-{attempt}", certificate, key, host)
+        started = Broker(folder / f"broker-{attempt}", certificate, key, host, *more)
         try:
             until(
                 lambda one=started: one.process.poll() is not None or b" running" in one.log.read_bytes(), "the broker's word"
@@ -104,6 +105,12 @@ def broker(tmp_path: Path, make_authority: Callable[[str], Any]) -> Iterator[tup
         finally:
             started.close()
     pytest.fail("mosquitto does not start")
+
+
+@pytest.fixture
+def broker(tmp_path: Path, make_authority: Callable[[str], Any]) -> Iterator[tuple[Broker, str, Path]]:
+    with device_broker(tmp_path, make_authority("ours")) as started:
+        yield started
 
 
 def test_a_message_of_the_device_sdk_moves_the_robot_with_its_device_id(

@@ -177,12 +177,25 @@ async def batches_hold_what_the_hub_takes_at_a_time() -> None:
 
 
 @scenario()
-async def an_event_that_the_hub_takes_in_no_batch_is_said_with_its_limit() -> None:
-    async with emulator(max_message_bytes=50_000) as running, telling(running, close_s=0) as (sink, said):
-        sink.offer([numbered("arm", 0, size=60_000)])
-        reason = (await said.wait_for("SinkDisconnected")).reason
-        assert "takes 50000 bytes at most" in reason
-        assert "`max_event_bytes`" in reason
+async def an_event_that_the_hub_takes_in_no_batch_is_told_and_counted_and_holds_nothing_up() -> None:
+    async with (
+        emulator(max_message_bytes=50_000, partitions=2) as running,
+        telling(running) as (sink, said),
+        reading(running) as got,
+    ):
+        sizes = {3: 60_000, 4: 60_000, 9: 49_999}
+        for number in range(10):
+            sink.offer([numbered(robot, number, size=sizes.get(number, 0)) for robot in ("arm", "box")])
+        for robot in ("arm", "box"):
+            assert await numbers(got, robot, 7) == [0, 1, 2, 5, 6, 7, 8]
+        await sent(sink)
+        lost = said.named("NoticesLost")
+        assert len(lost) == 6
+        assert {event.reason for event in lost} == {"oversize"}
+        assert "takes 50000 at most" in lost[0].error
+        assert "entity.status of" in lost[0].error
+        assert sum(event.count for event in said.named("NoticesSent")) == 14
+        assert said.named("SinkDisconnected") == []
 
 
 @scenario()

@@ -35,7 +35,7 @@ class Far:
         self.closed = False
         self._news = asyncio.Event()
 
-    async def send(self, batch: Sequence[Outgoing]) -> None:
+    async def send(self, batch: Sequence[Outgoing]) -> Sequence[tuple[Outgoing, str]]:
         if self.hangs:
             await asyncio.Event().wait()
         failure = self.failures.pop(0) if self.failures else None
@@ -44,6 +44,7 @@ class Far:
         self._news.set()
         if failure is not None:
             raise failure
+        return ()
 
     async def aclose(self) -> None:
         self.closed = True
@@ -136,7 +137,7 @@ def test_an_event_is_a_cloud_event_whose_sequence_orders_as_text_across_restarts
     for generation in (2, 10):
         events = CloudEvents("cell 7/a", generation)
         for number in range(3):
-            event = json.loads(events.encode(status(number, std=float("inf"))))
+            event = json.loads(events.encode(status(number, std=float("inf"))).payload)
             sequences.append(event["sequence"])
     assert event == {
         "specversion": "1.0",
@@ -146,6 +147,7 @@ def test_an_event_is_a_cloud_event_whose_sequence_orders_as_text_across_restarts
         "subject": "arm",
         "time": "2023-11-14T22:13:20.000000Z",
         "datacontenttype": "application/json",
+        "dataschema": "urn:twind:entity.status:1",
         "sequence": sequences[-1],
         "partitionkey": "arm",
         "data": {"number": 2, "std": None},

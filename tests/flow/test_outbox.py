@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twind.flow.outbox import Outbox
+from twind.flow.outbox import Outbox, Outgoing
 from twind.model.notices import Notice, NoticeKind
 
 KINDS = tuple(NoticeKind)
@@ -18,7 +18,7 @@ def notice(kind: NoticeKind, subject: str, number: int) -> Notice:
 
 
 def put(outbox: Outbox, kind: NoticeKind, subject: str, number: int, *, size: int = 10) -> None:
-    outbox.put(notice(kind, subject, number), b"x" * size)
+    outbox.put(Outgoing(notice(kind, subject, number), b"x" * size, f"{number:08d}"))
 
 
 def numbers(outbox: Outbox, most: int = 1000) -> list[int]:

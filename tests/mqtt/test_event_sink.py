@@ -18,6 +18,7 @@ from twind_mqtt.event_sink import adapter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from twind.flow.delivery import Delivery
 
@@ -25,11 +26,12 @@ STATE, STATUS, INCIDENT = NoticeKind.STATE, NoticeKind.STATUS, NoticeKind.INCIDE
 
 
 @contextlib.asynccontextmanager
-async def telling(url: str, **options: Any) -> AsyncIterator[Delivery]:
+async def telling(url: str, *, state_dir: Path | None = None, generation: int = 1, **options: Any) -> AsyncIterator[Delivery]:
     options = {"retry": {"base_s": 0.05, "cap_s": 0.1}} | options
     telemetry = Telemetry(stream=io.StringIO())
     settings = adapter.settings(type="mqtt", url=url, **options)
-    sink = adapter.open("events", settings, SinkContext("cell-7", "", {}, telemetry, generation=1))
+    context = SinkContext("cell-7", "", {}, telemetry, generation=generation, state_dir=state_dir)
+    sink = adapter.open("events", settings, context)
     task = asyncio.create_task(sink.run())
     try:
         yield sink
@@ -111,6 +113,28 @@ def test_a_broker_that_refuses_publishing_is_told_in_a_sentence_and_nothing_is_l
             (away,) = [event for event in said if type(event).__name__ == "SinkDisconnected"]
             assert "allow this client to publish" in away.reason
             assert len(sink.outbox) == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("option", ["message_size_limit 5000", "max_packet_size 5000"])
+def test_an_event_that_is_too_large_for_the_broker_is_told_and_counted_and_holds_nothing_up(
+    run: Callable[..., Any], start_mosquitto: Callable[..., Any], option: str
+) -> None:
+    broker = start_mosquitto(option)
+
+    async def main() -> None:
+        async with telling(broker.url) as sink, listening(broker.url, "twind/#") as listener:
+            sizes = {3: 6000, 4: 5000, 8: 4500}
+            sink.offer([Notice(STATUS, "arm", 1, {"number": number, "x": "x" * sizes.get(number, 0)}) for number in range(10)])
+            await listener.until(lambda heard: heard[-1].json["data"]["number"] == 9 if heard else False, within_s=180)
+            arrived = dict.fromkeys(one.json["data"]["number"] for one in listener.heard)  # the broker may hang up meanwhile
+            assert list(arrived) == [0, 1, 2, 5, 6, 7, 8, 9]
+            async with asyncio.timeout(180):
+                while len(sink.outbox):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            lost = 'twind_notices_lost_total{reason="oversize",sink="events"} 2.0'
+            assert lost in sink._telemetry.render_metrics().decode()
 
     run(main())
 

@@ -8,8 +8,10 @@ from urllib.parse import quote
 
 import msgspec
 
+from twind.flow.outbox import Outgoing
+
 if TYPE_CHECKING:
-    from twind.model.notices import Notice
+    from twind.model.notices import Notice, NoticeKind
 
 CONTENT_TYPE = "application/cloudevents+json"
 TYPE_PREFIX = "io.twind."
@@ -34,9 +36,10 @@ class CloudEvents:
         self._generation = generation
         self._number = 0
 
-    def encode(self, notice: Notice) -> bytes:
+    def encode(self, notice: Notice) -> Outgoing:
         """Return the next event."""
         self._number += 1
+        sequence = f"{self._generation:010d}{self._number:016d}"
         event = {
             "specversion": "1.0",
             "id": f"{self._generation}-{self._number}",
@@ -45,11 +48,17 @@ class CloudEvents:
             **({"subject": notice.subject} if notice.subject else {}),
             "time": rfc3339(notice.time_ns),
             "datacontenttype": "application/json",
-            "sequence": f"{self._generation:010d}{self._number:016d}",
+            "dataschema": data_schema(notice.kind),
+            "sequence": sequence,
             **({"partitionkey": notice.subject} if notice.subject else {}),
             "data": notice.data,
         }
-        return _ENCODER.encode(event)
+        return Outgoing(notice, _ENCODER.encode(event), sequence)
+
+
+def data_schema(kind: NoticeKind) -> str:
+    """Return the name of the schema of a kind's data; its number grows when a consumer of the one before would trip."""
+    return f"urn:twind:{kind}:1"
 
 
 def rfc3339(time_ns: int) -> str:

@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING, Protocol
 
 from twind.flow.cloud_events import CloudEvents
 from twind.flow.outbox import Outbox
+from twind.flow.outbox_file import OutboxFile
 from twind.flow.retry import Backoff
 from twind.model.errors import PermanentError, RetryableError, TwindError
-from twind.telemetry.events import NoticesLost, NoticesReplaced, NoticesSent, SinkConnected, SinkDisconnected
+from twind.telemetry.events import (
+    NoticesKept,
+    NoticesLost,
+    NoticesReplaced,
+    NoticesRestored,
+    NoticesSent,
+    OutboxSetAside,
+    OutboxUnwritten,
+    SinkConnected,
+    SinkDisconnected,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +33,8 @@ if TYPE_CHECKING:
 
 REASONS = ("queue_full", "oversize", "shutdown")
 """Why events can be lost."""
+FOLDER = "outbox"
+"""Folder of the outboxes in the state folder."""
 
 
 class Carrier(Protocol):
@@ -32,10 +45,14 @@ class Carrier(Protocol):
     max_event_bytes: int
     """Largest event that the far side takes."""
 
-    async def send(self, batch: Sequence[Outgoing]) -> None:
+    async def send(self, batch: Sequence[Outgoing]) -> Sequence[tuple[Outgoing, str]]:
         """Send some events in order and return once the far side has all of them; connect first where that is needed.
 
         Cancelled, it leaves nothing behind that would go on sending.
+
+        Returns:
+            Those that the far side will never take because they are too large, each with its limit in words. They are told,
+            counted, and not sent again.
 
         Raises:
             RetryableError: Not all of them are known to have arrived; all are sent again.
@@ -50,9 +67,9 @@ class Delivery:
     """A `NoticeSink` around a carrier.
 
     What was offered is kept until the far side confirmed it, through any number of lost connections, and sent again as it was:
-    a consumer sees each event at least once, with the same id, and the events of one entity in order. What does not survive
-    is the end of this process: `aclose` gives it a last chance, a kill none. A start therefore tells the state of every entity
-    anew, and ids say which start they belong to.
+    a consumer sees each event at least once, with the same id, and the events of one entity in order. What waits is also
+    written to a file, within milliseconds, and the next start sends it first, after a kill too. Only states are not, until
+    this process ends in good order: a start tells the state of every entity anew. Ids say which start they belong to.
     """
 
     def __init__(self, name: str, settings: DeliverySettings, carrier: Carrier, context: SinkContext) -> None:
@@ -65,14 +82,19 @@ class Delivery:
         self._telemetry = context.telemetry
         self._events = CloudEvents(context.instance, context.generation)
         self._backoff = Backoff(base_s=settings.retry.base_s, cap_s=settings.retry.cap_s)
+        self._file = None if context.state_dir is None else OutboxFile(context.state_dir / FOLDER / f"{name}.db")
+        self._is_open = False
+        self._writing = asyncio.Lock()
+        self._unwritten = asyncio.Event()
         self._news = asyncio.Event()
         self._sending = asyncio.Lock()
         self._told_lost = self._told_replaced = 0
-        self._told_away = False
+        self._told_away = self._told_unwritten = False
         for reason in REASONS:
             self._telemetry.declare(NoticesLost, sink=name, reason=reason)
         self._telemetry.declare(NoticesSent, sink=name)
         self._telemetry.declare(NoticesReplaced, sink=name)
+        self._telemetry.declare(OutboxUnwritten, sink=name)
 
     def __repr__(self) -> str:
         """Show whether it gets through and what waits."""
@@ -81,23 +103,30 @@ class Delivery:
     def offer(self, notices: Sequence[Notice]) -> None:
         """Take notices to send. Never waits and never raises: what there is no room for is lost, counted and logged."""
         for notice in notices:
-            payload = self._events.encode(notice)
-            if len(payload) > self._carrier.max_event_bytes:
-                self._lost("oversize", 1, f"{notice.kind} of {notice.subject!r} has {len(payload)} bytes")
+            outgoing = self._events.encode(notice)
+            if len(outgoing.payload) > self._carrier.max_event_bytes:
+                self._too_large(outgoing, f"`max_event_bytes` is {self._carrier.max_event_bytes}")
                 continue
-            self.outbox.put(notice, payload)
+            self.outbox.put(outgoing)
         self._tell_losses()
         self._news.set()
+        self._unwritten.set()
 
     async def run(self) -> None:
         """Send what is offered, for ever. Ends by cancellation; what is not confirmed then is tried once more by `aclose`."""
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            while len(self.outbox):
-                delay_s = await self._send_some()
-                if delay_s:
-                    await asyncio.sleep(delay_s)
+        await self._write()  # before anything else is sent: what an earlier start left goes first
+        writer = asyncio.create_task(self._write_on(), name=f"sink {self.name}: outbox")
+        try:
+            while True:
+                await self._news.wait()
+                self._news.clear()
+                while len(self.outbox):
+                    delay_s = await self._send_some()
+                    if delay_s:
+                        await asyncio.sleep(delay_s)
+        finally:
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
 
     async def aclose(self) -> None:
         """Send what waits, for as long as that is allowed to take, and disconnect."""
@@ -105,8 +134,12 @@ class Delivery:
             async with asyncio.timeout(self.settings.close_s):
                 while len(self.outbox) and not await self._send_some():
                     pass
-        if len(self.outbox):
-            self._lost("shutdown", len(self.outbox), f"{self._carrier.address} did not take them in time")
+        waiting = len(self.outbox)
+        if await self._write(last=True):
+            if waiting:
+                self._telemetry.emit(NoticesKept(sink=self.name, count=waiting))
+        elif waiting:
+            self._lost("shutdown", waiting, f"{self._carrier.address} did not take them in time")
         with contextlib.suppress(TwindError, TimeoutError):
             async with asyncio.timeout(self.settings.close_s):
                 await self._carrier.aclose()
@@ -116,18 +149,81 @@ class Delivery:
         async with self._sending:
             batch = self.outbox.waiting(self.settings.max_batch)
             try:
-                await self._carrier.send(batch)
+                refused = await self._carrier.send(batch)
             except (RetryableError, PermanentError) as error:
                 self._away(error)
                 given_s = getattr(error, "retry_after_s", None)
                 return max(given_s or 0.0, self._backoff.next_delay_s(), 0.01)
             self.outbox.confirm()
+            self._unwritten.set()
             self._backoff.reset()
-            self._telemetry.emit(NoticesSent(sink=self.name, count=len(batch)))
+            for outgoing, limit in refused:
+                self._too_large(outgoing, limit)
+            self._telemetry.emit(NoticesSent(sink=self.name, count=len(batch) - len(refused)))
             if not self.connected:
                 self.connected, self._told_away = True, False
                 self._telemetry.emit(SinkConnected(sink=self.name, address=self._carrier.address))
             return 0.0
+
+    # The file.
+
+    async def _write_on(self) -> None:
+        """Write what changes, for ever; what changes meanwhile is one write together."""
+        backoff = Backoff(base_s=self.settings.retry.base_s, cap_s=self.settings.retry.cap_s)
+        while True:
+            await self._unwritten.wait()
+            self._unwritten.clear()
+            while not await self._write():  # noqa: ASYNC110  (the disk has no event for being well again)
+                await asyncio.sleep(max(0.1, backoff.next_delay_s()))
+            backoff.reset()
+
+    async def _write(self, *, last: bool = False) -> bool:
+        """Bring the file up to date; return whether it is, or whether there is to be none.
+
+        Args:
+            last: Write what waits, states too, and close.
+        """
+        if self._file is None:
+            return not last
+        # Shielded: a thread cannot be cancelled, and what it wrote must be known whatever becomes of this task.
+        return await asyncio.shield(asyncio.create_task(self._write_file(self._file, last=last), name="write an outbox"))
+
+    async def _write_file(self, file: OutboxFile, *, last: bool) -> bool:
+        async with self._writing:
+            try:
+                if not self._is_open:
+                    await self._open_file(file)
+                added, gone = self.outbox.changes(everything=last)
+                if added or gone:
+                    try:
+                        await asyncio.to_thread(file.change, added, gone)
+                    except BaseException:
+                        self.outbox.undo(added, gone)
+                        raise
+            except RetryableError as error:
+                if not self._told_unwritten:
+                    self._told_unwritten = True
+                    self._telemetry.emit(OutboxUnwritten(sink=self.name, error=str(error)))
+                return False
+            finally:
+                if last:
+                    self._is_open = False
+                    await asyncio.to_thread(file.close)
+            self._told_unwritten = False
+            return True
+
+    async def _open_file(self, file: OutboxFile) -> None:
+        kept = await asyncio.to_thread(file.open)
+        self._is_open = True
+        if file.set_aside:
+            self._telemetry.emit(OutboxSetAside(sink=self.name, error=file.set_aside))
+        if kept:
+            self._telemetry.emit(NoticesRestored(sink=self.name, count=len(kept)))
+            self.outbox.restore(kept)
+            self._tell_losses()
+            self._news.set()
+
+    # What went wrong.
 
     def _away(self, error: TwindError) -> None:
         self.connected = False
@@ -144,6 +240,11 @@ class Delivery:
         if lost:
             self._told_lost = self.outbox.lost
             self._lost("queue_full", lost, f"{self.settings.max_events} events and {self.settings.max_bytes} bytes may wait")
+
+    def _too_large(self, outgoing: Outgoing, limit: str) -> None:
+        notice = outgoing.notice
+        about = f"{notice.kind} of {notice.subject!r}, sequence {outgoing.sequence}"
+        self._lost("oversize", 1, f"{about}, has {len(outgoing.payload)} bytes: {limit}")
 
     def _lost(self, reason: str, count: int, error: str) -> None:
         self._telemetry.emit(NoticesLost(sink=self.name, reason=reason, count=count, error=error))

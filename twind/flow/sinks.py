@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from twind.config.base import NoticeSettings, RouteSettings, SettingsModel
     from twind.model.messages import RawMessage
@@ -28,8 +28,8 @@ class SinkContext:
     telemetry: Telemetry
     generation: int = 0
     """Number of this start of the daemon; 0 where starts are not counted."""
-    state_dir: Path = Path()
-    """Where a sink may keep what must survive a restart."""
+    state_dir: Path | None = None
+    """Where a sink may keep what must survive a restart; None: nowhere."""
     robots: Sequence[str] = ()
     """Ids of the robots that this daemon looks after; empty where there is no stage."""
 
@@ -92,8 +92,10 @@ class NoticeSink(Protocol):
     """Takes what the daemon has to tell: states, changes of status, incidents. Belongs to one event loop."""
 
     name: str
-    settings: NoticeSettings
-    """What it wants to be told."""
+
+    @property
+    def settings(self) -> NoticeSettings:
+        """What it wants to be told."""
 
     def offer(self, notices: Sequence[Notice]) -> None:
         """Take notices to send. Never waits and never raises: what there is no room for is lost, counted and logged."""
@@ -116,6 +118,42 @@ class ServiceSink(Protocol):
 
     async def aclose(self) -> None:
         """Disconnect in good order. Must be called in any case."""
+
+
+@runtime_checkable
+class TwinKeeper(ServiceSink, Protocol):
+    """Keeps a device twin of each robot, which who administers them reads and changes at run time."""
+
+    def device_twins(self) -> Sequence[Mapping[str, object]]:
+        """Return `deviceId` and what became of the desired properties, of every robot.
+
+        Raises:
+            RetryableError: They are not read yet.
+        """
+
+    def device_twin(self, robot: str) -> Mapping[str, object] | None:
+        """Return the twin of a robot in the shape of IoT Hub's service, or None where there is no such robot.
+
+        Raises:
+            RetryableError: They are not read yet.
+        """
+
+    async def change_device_twin(
+        self, robot: str, document: Mapping[str, object], *, if_match: str | None, replace: bool
+    ) -> Mapping[str, object] | None:
+        """Change a twin; once the change is on the disk return the twin, or None where there is no such robot.
+
+        Args:
+            robot: The robot's id.
+            document: What shall change: `tags`, `properties.desired`.
+            if_match: The `etag` that the twin must have; None for any.
+            replace: Whether that replaces the sections that are there, rather than being merged into them.
+
+        Raises:
+            RefusedChange: It cannot be made, or the twin has another etag.
+            RetryableError: The twins are not read yet.
+            PermanentError: It cannot be kept.
+        """
 
 
 Sink = RawSink | NoticeSink | ServiceSink

@@ -8,6 +8,7 @@ TwindError
 │   ├── StageError        the USD stage cannot be opened, discovered or written
 │   │   └── FencedError   somebody newer writes in the same place; stop
 │   └── SnapshotError     one snapshot of the state cannot be used, for a bounded `reason`; an older one may be
+├── RefusedChange         a change that somebody asked for cannot be made; tell them why
 └── RefusedInput          one input was refused for a bounded `reason`; everything else goes on
 """
 
@@ -93,6 +94,15 @@ class SnapshotError(PermanentError):
     def __init__(self, fault: SnapshotFault, message: str) -> None:
         self.fault = fault
         super().__init__(message)
+
+
+class RefusedChange(TwindError):  # noqa: N818  (not a fault of twind)
+    """A change that somebody asked for cannot be made; the message is for them."""
+
+    def __init__(self, message: str, *, conflict: bool = False) -> None:
+        super().__init__(message)
+        self.conflict = conflict
+        """Whether it could have been made, had nobody else changed the thing meanwhile."""
 
 
 class RefusedInput(TwindError):  # noqa: N818  (a refusal is an expected outcome, named as users read it in metrics)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import fields
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import numpy as np
 from twind.model.estimates import Status
 from twind.model.notices import Notice, NoticeKind
 from twind.runtime.documents import entity_document
+from twind.runtime.incidents import LEVELS, data_of, subject_of
 from twind.telemetry.events import event_name
 from twind.telemetry.limiter import RepeatLimiter
 from twind.telemetry.lines import Line
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from twind.telemetry import Telemetry
     from twind.telemetry.events import Event
 
-_LEVELS = {"none": (), "error": ("error",), "warning": ("warning", "error")}
-_SUBJECTS = ("entity", "source", "sink", "topic", "task", "component")
-"""Fields of an event that say what it is about, the most telling first."""
 _NOT_OURS = 255
 """In the place of the status of an entity that another daemon tells of."""
 _CHUNK = 20
@@ -74,7 +71,7 @@ class Announcer:
             )
             for sink in self.sinks
         }
-        self._levels = {level for sink in self.sinks for level in _LEVELS[sink.settings.incidents]}
+        self._levels = {level for sink in self.sinks for level in LEVELS[sink.settings.incidents]}
 
     def note_update(self, update: Update) -> None:
         """Tell which entities have another status than in the update before; of the first update, all of them."""
@@ -118,18 +115,16 @@ class Announcer:
             return
 
     def _tell_incident(self, event: Event, time_ns: int) -> None:
-        values = {field.name: getattr(event, field.name) for field in fields(event)}
-        subject = next((str(values[name]) for name in _SUBJECTS if values.get(name)), "")
-        data = {"event": event_name(type(event)), "level": event.level, **values}
+        subject, data = subject_of(event), data_of(event)
         # As in the log, but each entity for itself: an incident is about one.
-        key = (type(event), subject, *[values[label] for label in event.labels])
-        suppressed = self._limiter.admit(key, Line(event.level, event_name(type(event)), values, time_ns))
+        key = (type(event), subject, *[data[label] for label in event.labels])
+        suppressed = self._limiter.admit(key, Line(event.level, event_name(type(event)), data, time_ns))
         if suppressed is None:
             return
         if suppressed:
             data["suppressed"] = suppressed
         for sink in self.sinks:
-            if event.level in _LEVELS[sink.settings.incidents]:
+            if event.level in LEVELS[sink.settings.incidents]:
                 sink.offer([Notice(NoticeKind.INCIDENT, subject, time_ns, data)])
 
     def _status_notice(self, update: Update, row: int, before: NDArray[np.uint8] | None) -> Notice:

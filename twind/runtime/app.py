@@ -14,8 +14,9 @@ import twind
 from twind.config.against import check_against
 from twind.estimation.compilation import missing_parts
 from twind.flow.dead_letters import RETRY, DeadLetters, RetryFolder
+from twind.flow.delivery import Delivery
 from twind.flow.shared_streams import SharedStreams
-from twind.flow.sinks import LogSink, NoticeSink, RawSink, ServiceSink
+from twind.flow.sinks import LogSink, NoticeSink, RawSink, ServiceSink, TwinKeeper
 from twind.model.errors import ConfigurationError
 from twind.model.refusals import Refusal
 from twind.model.time import ms_to_ns
@@ -156,6 +157,7 @@ class Daemon:
             scene=lambda: self.twinned.scene.get() if self.twinned is not None and self._started else None,
             trace=self._trace,
             live=lambda: self.twinned.viewers if self.twinned is not None and self._started else None,
+            twins=lambda: next((sink for sink in self.tellers if isinstance(sink, TwinKeeper)), None),
         )
         self.http = HttpServer(self.settings.http, views, count=telemetry.metrics.count_request)
         telemetry.metrics.set_config_hash(hashlib.sha256(self.settings.model_dump_json().encode()).hexdigest()[:12])
@@ -321,6 +323,8 @@ class Daemon:
                 announcer.note_update(twinned.publisher.current)
             self.telemetry.listener = announcer.note_event
         for sink in told:
+            if isinstance(sink, Delivery):
+                self.telemetry.metrics.watched.outboxes[sink.name] = sink.outbox.__len__
             self._supervisor.supervise(f"sink {sink.name}", sink.run, policy=aside)
             if sink.settings.state_hz:
                 self._supervisor.supervise(f"states to {sink.name}", partial(announcer.tell_states, sink), policy=aside)

@@ -79,11 +79,16 @@ SinkDisconnected = sink_events.SinkDisconnected
 NoticesSent = sink_events.NoticesSent
 NoticesReplaced = sink_events.NoticesReplaced
 NoticesLost = sink_events.NoticesLost
+NoticesKept = sink_events.NoticesKept
+NoticesRestored = sink_events.NoticesRestored
+OutboxUnwritten = sink_events.OutboxUnwritten
+OutboxSetAside = sink_events.OutboxSetAside
 
 DesiredSent = twin_events.DesiredSent
 DesiredAccepted = twin_events.DesiredAccepted
 DesiredRefused = twin_events.DesiredRefused
 DesiredUnanswered = twin_events.DesiredUnanswered
+TwinChanged = twin_events.TwinChanged
 TwinReportRefused = twin_events.TwinReportRefused
 
 LoopStalled = daemon_events.LoopStalled

@@ -69,3 +69,48 @@ class NoticesLost(Event):
     """queue_full | oversize | shutdown"""
     count: int
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoticesKept(Event):
+    """A stopping daemon could not send some events in time; the next start does."""
+
+    told = False
+    sink: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoticesRestored(Event):
+    """Events that an earlier start could not send are sent now, before any other."""
+
+    told = False
+    counter = "notices_restored"
+    labels = ("sink",)
+    sink: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxUnwritten(Event):
+    """Events that wait cannot be written to the disk, so a kill would lose them; they are sent all the same."""
+
+    level = "error"
+    told = False
+    counter = "outbox_write_failures"
+    labels = ("sink",)
+    sink: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxSetAside(Event):
+    """The file with events that an earlier start could not send cannot be used: it was renamed, and another one begun."""
+
+    level = "error"
+    limited = False
+    told = False
+    counter = "outboxes_set_aside"
+    labels = ("sink",)
+    sink: str
+    error: str

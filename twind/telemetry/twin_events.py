@@ -54,6 +54,18 @@ class DesiredUnanswered(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TwinChanged(Event):
+    """Somebody changed tags or desired properties of a robot through `/twins`."""
+
+    counter = "twin_changes"
+    labels = ("sink",)
+    limited = False
+    sink: str
+    entity: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class TwinReportRefused(Event):
     """What a robot wanted of its device twin could not be done."""
 

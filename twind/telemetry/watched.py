@@ -48,6 +48,8 @@ class Watched(Collector):
         """Queues by source name."""
         self.connected: dict[str, Callable[[], bool]] = {}
         """Whether a source is connected, by source name."""
+        self.outboxes: dict[str, Callable[[], int]] = {}
+        """Events that wait to be sent, by sink name."""
         self.components: Callable[[], Mapping[str, str]] = dict
         """State of every supervised component, by its name."""
         self.ready: Callable[[], bool] = bool
@@ -62,6 +64,7 @@ class Watched(Collector):
             else:
                 catalogue.describe(name, "gauge", ("source",), documentation)
         catalogue.describe("twind_source_connected", "gauge", ("source",), _CONNECTED)
+        catalogue.describe("twind_notices_waiting", "gauge", ("sink",), _WAITING)
         catalogue.describe("twind_component_state", "gauge", ("component", "state"), _COMPONENT)
         catalogue.describe("twind_ready", "gauge", (), _READY)
         catalogue.describe("twind_state_snapshot_age_seconds", "gauge", (), _SNAPSHOT_AGE)
@@ -78,6 +81,10 @@ class Watched(Collector):
         connected = GaugeMetricFamily("twind_source_connected", _CONNECTED, labels=("source",))
         for source, is_connected in self.connected.items():
             connected.add_metric((source,), float(is_connected()))
+        waiting = GaugeMetricFamily("twind_notices_waiting", _WAITING, labels=("sink",))
+        for sink, count in self.outboxes.items():
+            waiting.add_metric((sink,), count())
+        yield waiting
         yield connected
         components = GaugeMetricFamily("twind_component_state", _COMPONENT, labels=("component", "state"))
         for component, state in self.components().items():
@@ -90,6 +97,7 @@ class Watched(Collector):
         yield CounterMetricFamily("twind_log_lines_dropped", _DROPPED, value=self.log_lines_dropped())
 
 
+_WAITING = "Events that the far side of a sink has not confirmed."
 _CONNECTED = "Whether the source is connected (1) or away (0)."
 _COMPONENT = "1 for the state that the supervised component is in."
 _READY = "Whether /readyz says yes (1) or no (0)."

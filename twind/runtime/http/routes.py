@@ -11,6 +11,7 @@ from twind.runtime.http import answers
 from twind.runtime.http.live import LiveRoute
 from twind.runtime.http.page import PageRoutes
 from twind.runtime.http.stage import StageRoutes
+from twind.runtime.http.twins import TwinRoutes
 from twind.runtime.http.views import NotNowError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def add_routes(app: web.Application, views: Views, access: Access) -> None:
-    """Add every route under its bounded name. GET and HEAD only."""
+    """Add every route under its bounded name. GET and HEAD only, but for device twins."""
     api = _Api(views)
     router = app.router
     router.add_get("/livez", api.probe(lambda health: health.live), name="livez")
@@ -44,6 +45,7 @@ def add_routes(app: web.Application, views: Views, access: Access) -> None:
     router.add_get("/live", LiveRoute(views.live, access).serve, name="live", allow_head=False)
     PageRoutes().add(app)
     StageRoutes(views.stage).add(app)
+    TwinRoutes(views.twins).add(app)
 
 
 class _Api:

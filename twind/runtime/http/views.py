@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from twind.flow.sinks import TwinKeeper
     from twind.model.stage_file import StageFile
     from twind.runtime.health import Health
     from twind.viewers.hub import Hub
@@ -52,3 +53,5 @@ class Views:
     NotNowError where too many are looked at."""
     live: Callable[[], Hub | None] = lambda: None
     """Those who watch; None until the stage is open."""
+    twins: Callable[[], TwinKeeper | None] = lambda: None
+    """Who keeps device twins; None where nobody does, and until start-up is done."""
