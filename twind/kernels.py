@@ -14,11 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numba
+import numpy as np
 from llvmlite import binding as llvm
+from numba.core import entrypoints
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, NullCache
+from numba.core.typing.typeof import typeof_impl
+from numba.np.numpy_support import from_dtype, map_layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+entrypoints._already_initialized = True  # noqa: SLF001  (extensions are looked for in all that is installed; kernels need none)
 
 
 class _MachineCode(NullCache):
@@ -107,6 +113,21 @@ def _age_of_room(folder: Path) -> tuple[tuple[str, int, int], ...]:
     """Return name, time of change [ns] and size of every module that the kernels of a room can be made of."""
     found = [(module.name, module.stat()) for module in (*sorted(folder.glob("*.py")), Path(__file__))]
     return tuple((name, status.st_mtime_ns, status.st_size) for name, status in found)
+
+
+@typeof_impl.register(np.ndarray)
+def _type_of(array: Any, _: Any) -> Any:
+    """Return numba's type of an array, as numba does, but of each layout once.
+
+    Numba asks for all arguments of the first call of each kernel, makes the type of a record anew each time, and imports
+    `numpy.ma` to refuse what kernels are never given: more than half of what a kernel from the disk takes until it runs.
+    """
+    return _array_type(array.dtype, array.ndim, map_layout(array), readonly=not array.flags.writeable)
+
+
+@cache
+def _array_type(dtype: Any, dimensions: int, layout: str, *, readonly: bool) -> Any:
+    return numba.types.Array(from_dtype(dtype), dimensions, layout, readonly=readonly)
 
 
 def compile_kernel(function: Callable[..., Any], **more: Any) -> Any:
