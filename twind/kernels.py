@@ -126,7 +126,7 @@ def _type_of(array: Any, _: Any) -> Any:
 
 
 @cache
-def _array_type(dtype: Any, dimensions: int, layout: str, *, readonly: bool) -> Any:
+def _array_type(dtype: Any, dimensions: int, layout: Any, *, readonly: bool) -> Any:
     return numba.types.Array(from_dtype(dtype), dimensions, layout, readonly=readonly)
 
 
