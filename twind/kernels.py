@@ -9,6 +9,7 @@ away. `parallel` aborts the process when two threads enter: it is not used.
 
 from __future__ import annotations
 
+import inspect
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,16 +123,19 @@ def _type_of(array: Any, _: Any) -> Any:
     Numba asks for all arguments of the first call of each kernel, makes the type of a record anew each time, and imports
     `numpy.ma` to refuse what kernels are never given: more than half of what a kernel from the disk takes until it runs.
     """
-    return _array_type(array.dtype, array.ndim, map_layout(array), readonly=not array.flags.writeable)
+    dtype = array.dtype  # two that differ in being aligned alone are equal
+    return _array_type(dtype, dtype.isalignedstruct, array.ndim, map_layout(array), readonly=not array.flags.writeable)
 
 
 @cache
-def _array_type(dtype: Any, dimensions: int, layout: Any, *, readonly: bool) -> Any:
+def _array_type(dtype: Any, _aligned: bool, dimensions: int, layout: Any, *, readonly: bool) -> Any:  # noqa: FBT001  (a key)
     return numba.types.Array(from_dtype(dtype), dimensions, layout, readonly=readonly)
 
 
 def compile_kernel(function: Callable[..., Any], **more: Any) -> Any:
     """Compile a function on first call, kept on disk where there is a place for it; `more` are options of numba."""
+    # Numba asks for it twice, which is a third of the time that a kernel takes to be defined.
+    function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     options: dict[str, Any] = {"_nrt": False, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}, **more}
     compiled: Any = numba.njit(**options)(function)
     compiled._cache = _MachineCode(function)  # noqa: SLF001  (as `cache=True` does, with numba's own)
