@@ -10,6 +10,7 @@ away. `parallel` aborts the process when two threads enter: it is not used.
 from __future__ import annotations
 
 import fcntl
+import inspect
 import os
 from contextlib import contextmanager, suppress
 from functools import cache, cached_property
@@ -17,11 +18,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numba
+import numpy as np
 from llvmlite import binding as llvm
+from numba.core import entrypoints
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, NullCache
+from numba.core.typing.typeof import typeof_impl
+from numba.np.numpy_support import from_dtype, map_layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+entrypoints._already_initialized = True  # noqa: SLF001  (extensions are looked for in all that is installed; kernels need none)
 
 
 class _MachineCode(NullCache):
@@ -145,8 +152,26 @@ def is_missing(kernel: Any) -> bool:
     return bool(kernel._cache.missing)  # noqa: SLF001
 
 
+@typeof_impl.register(np.ndarray)
+def _type_of(array: Any, _: Any) -> Any:
+    """Return numba's type of an array, as numba does, but of each layout once.
+
+    Numba asks for all arguments of the first call of each kernel, makes the type of a record anew each time, and imports
+    `numpy.ma` to refuse what kernels are never given: more than half of what a kernel from the disk takes until it runs.
+    """
+    dtype = array.dtype  # two that differ in being aligned alone are equal
+    return _array_type(dtype, dtype.isalignedstruct, array.ndim, map_layout(array), readonly=not array.flags.writeable)
+
+
+@cache
+def _array_type(dtype: Any, _aligned: bool, dimensions: int, layout: Any, *, readonly: bool) -> Any:  # noqa: FBT001  (a key)
+    return numba.types.Array(from_dtype(dtype), dimensions, layout, readonly=readonly)
+
+
 def compile_kernel(function: Callable[..., Any], **more: Any) -> Any:
     """Compile a function on first call, kept on disk where there is a place for it; `more` are options of numba."""
+    # Numba asks for it twice, which is a third of the time that a kernel takes to be defined.
+    function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     options: dict[str, Any] = {"_nrt": False, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}, **more}
     compiled: Any = numba.njit(**options)(function)
     compiled._cache = _MachineCode(function)  # noqa: SLF001  (as `cache=True` does, with numba's own)

@@ -80,10 +80,10 @@ def replay(
     with heavy_imports():
         from twind.config.against import check_against
         from twind.model.errors import ConfigurationError
+        from twind.runtime.discovered import discovered
         from twind.runtime.replay.run import ReplayOptions, replay_to_folder
-        from twind.stage.discover import discover
 
-        topology = discover(loaded.settings.stage.root)
+        topology = discovered(loaded.settings.stage.root)
     problems = check_against(loaded.settings, topology, loaded.marks)
     if problems:
         raise ConfigurationError(problems)

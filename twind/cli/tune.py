@@ -46,18 +46,18 @@ def tune(
     from twind.config.registry import Registry
     from twind.model.errors import PermanentError
     from twind.model.time import NS_PER_S
+    from twind.runtime.discovered import discovered
     from twind.runtime.replay.routing import RecordedRoutes
     from twind.runtime.tune.decoded import decode
     from twind.runtime.tune.page import page
     from twind.runtime.tune.report import as_document, as_text, fragment
     from twind.runtime.tune.search import Search, unbiased
     from twind.sources.recording import Recording, in_order
-    from twind.stage.discover import discover
 
     loaded = load(configs, Registry.installed())
     window = Window.of(paths, start=start, end=end)
     to_ns = window.to_ns if end is not None else window.first_ns + 60 * NS_PER_S
-    topology, streams = discover(loaded.settings.stage.root), RecordedRoutes({})
+    topology, streams = discovered(loaded.settings.stage.root), RecordedRoutes({})
     with ExitStack() as stack:
         opened = [stack.enter_context(Recording(path)) for path in window.paths]
         lists = in_order(opened, from_ns=window.from_ns, to_ns=to_ns, key=streams.key)

@@ -240,8 +240,12 @@ class ClockBank:
 
     def counts(self, names: Iterable[str] = COUNTS, *, streams: int | None = None) -> dict[str, NDArray[np.int64]]:
         """Return, for each of `COUNTS` or some of them, how often it happened to the first `streams` streams or to all."""
+        return {name: column.copy() for name, column in self.counters(names, streams=streams).items()}
+
+    def counters(self, names: Iterable[str], *, streams: int | None = None) -> dict[str, NDArray[np.int64]]:
+        """Return the same as views: copy what you keep."""
         rows = self._rows[:streams]
-        return {name: rows[name].copy() for name in names}
+        return {name: rows[name] for name in names}
 
     def warm_up(self) -> None:
         """Compile every kernel this bank uses, without touching its state."""

@@ -46,6 +46,7 @@ class EstimationWatch:
         self._frozen = estimators.joints.frozen == 1
         self._frozen_poses = estimators.poses.frozen == 1
         self._clock_counts: dict[str, NDArray[np.int64]] = {}
+        self._columns = self._changing()
         self._seen = self._state()
 
     def new_events(self) -> list[Event]:
@@ -61,6 +62,10 @@ class EstimationWatch:
 
     def _state(self) -> tuple[bytes, ...]:
         """Return all that can change when something happens; bytes are compared in a tenth of the time that arrays need."""
+        return tuple([column.tobytes() for column in self._columns])
+
+    def _changing(self) -> list[NDArray[Any]]:
+        """Return the views of it; banks never move."""
         joints, poses, efforts = self._estimators.joints, self._estimators.poses, self._estimators.efforts
         columns: list[NDArray[Any]] = [
             joints.resets,
@@ -70,8 +75,7 @@ class EstimationWatch:
             poses.twist_off,
             poses.frozen,
         ]
-        columns += [] if efforts is None else [efforts.channels]
-        return tuple([column.tobytes() for column in columns])
+        return columns if efforts is None else [*columns, efforts.channels]
 
     def _resets(self) -> Iterator[Event]:
         joints, poses = self._estimators.joints, self._estimators.poses

@@ -82,6 +82,9 @@ class Feed:
         known = self._bindings.known
         velocities, efforts = self._estimators.uses_velocity, self._estimators.efforts is not None
         values, ends, number = joints.position, joints.offset, joints.number
+        add_stream, add_stamp, add_arrival, add_layout, add_end = (
+            column.append for column in (joints.stream, joints.device_ns, joints.receive_ns, joints.layout, ends)
+        )
         for message in messages:
             topic, payload = message.topic, message.payload
             try:
@@ -103,10 +106,10 @@ class Feed:
             except RefusedInput as refusal:
                 self._refuse(refused, message, refusal)
                 continue
-            joints.stream.append(binding.stream)
-            joints.device_ns.append(sample.stamp_ns)
-            joints.receive_ns.append(message.receive_ns)
-            joints.layout.append(layout)
+            add_stream(binding.stream)
+            add_stamp(sample.stamp_ns)
+            add_arrival(message.receive_ns)
+            add_layout(layout)
             if velocities and sample.velocity:
                 pad(joints.velocity, ends[-1], math.nan)
                 joints.velocity += sample.velocity
@@ -114,7 +117,7 @@ class Feed:
                 pad(joints.effort, ends[-1], math.nan)
                 joints.effort += sample.effort
             values += position
-            ends.append(ends[-1] + length)
+            add_end(ends[-1] + length)
             if sample.sequence != NO_SEQUENCE:
                 pad(number, len(joints.stream) - 1, NO_SEQUENCE)
                 number.append(sample.sequence)

@@ -84,6 +84,29 @@ def dependencies_of(stage: Any) -> Dependencies | None:
     return Dependencies(_file(root.realPath), layers, tuple(namings.values()))
 
 
+def settled_files(stage: Any) -> tuple[Path, ...] | None:
+    """Return the files that an open stage is composed of; it stays as it is while they do.
+
+    None where a file that appears elsewhere could take the place of one of them, for a layer was found on a search path, or
+    where a layer is no file.
+    """
+    files: dict[Path, None] = {}
+    for layer in stage.GetUsedLayers():
+        if layer.anonymous:  # the session's
+            continue
+        if not layer.realPath:
+            return None
+        by = _file(layer.realPath)
+        files[by] = None
+        files |= dict.fromkeys(_file(path) for path in layer.GetExternalAssetDependencies() if path)
+        for authored in layer.GetCompositionAssetDependencies():
+            target = _target(layer, authored)  # None: of a variant that is not selected, or the stage would be incomplete
+            naming = Naming(by, authored, authored, target)
+            if target not in (None, by) and not naming.relative and str(target) != os.path.normpath(authored):
+                return None
+    return tuple(files) if all(path.is_file() for path in files) else None
+
+
 def _target(layer: Any, authored: str) -> Path | None:
     resolved = str(Ar.GetResolver().Resolve(layer.ComputeAbsolutePath(authored)))
     target = _file(resolved) if resolved else None

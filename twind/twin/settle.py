@@ -92,3 +92,27 @@ def settle_joints(
             if beyond > 0.0:
                 position[joint] = min(max(position[joint], row.lower), row.upper)
                 limited[joint] = beyond > _AT_LIMIT
+
+
+@kernel
+def settle_instants(
+    tables: Tables,
+    everything: Ints,
+    entity_status: Bytes,
+    sample_ns: Ints,
+    sampled_status: Bytes,
+    estimate: Floats,
+    numbers: Floats,
+    status: Bytes,
+    limited: Bytes,
+) -> None:
+    """Do `settle_joints` for all entities at N instants.
+
+    `estimate` is (N, 3, J), the `numbers` (3, N, J) are position, velocity and sigma; the others are (N, E) and (N, J), but for
+    `limited` (J,), which is that of the last instant.
+    """
+    for instant in range(len(sample_ns)):
+        settle_joints(
+            tables, everything, entity_status[instant], sample_ns[instant], sampled_status[instant], estimate[instant],
+            numbers[0, instant], numbers[1, instant], numbers[2, instant], status[instant], limited,
+        )  # fmt: skip

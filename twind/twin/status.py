@@ -30,6 +30,13 @@ def grade(sample_ns: Ints, now_ns: int, fresh_ns: int, coast_ns: int, lost_ns: i
 
 
 @kernel
+def grade_instants(sample_ns: Ints, now_ns: Ints, fresh_ns: int, coast_ns: int, lost_ns: int, status: Bytes) -> None:
+    """Write the `Status` of N times R rows, each N of them for an instant of its own."""
+    for instant in range(len(now_ns)):
+        grade(sample_ns[instant], now_ns[instant], fresh_ns, coast_ns, lost_ns, status[instant])
+
+
+@kernel
 def find_changed(
     now_ns: int,
     sample_ns: Ints,

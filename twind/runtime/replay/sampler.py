@@ -11,8 +11,8 @@ import numpy as np
 from twind.model.estimates import Status
 from twind.model.time import NO_STAMP, NS_PER_MS, ms_to_ns
 from twind.runtime.replay.numerals import numerals
-from twind.twin.settle import settle_joints
-from twind.twin.status import grade
+from twind.twin.settle import settle_instants
+from twind.twin.status import grade_instants
 from twind.twin.tables import flatten
 
 if TYPE_CHECKING:
@@ -49,10 +49,8 @@ class Sampler:
         self._joint_rows = _Rows(joint_names, movable, numbers=3, capacity=self._capacity)
         self._body_rows = _Rows(body_names, np.ones(len(body_names), np.bool_), numbers=9, capacity=self._capacity)
         self._sampled_ns: list[int] = []
-        self._sampled_status = np.zeros(len(joints), np.uint8)
+        self._estimate = np.zeros((self._capacity, 3, len(joints)))
         self._limited = np.zeros(len(joints), np.uint8)
-        self._body_status = np.zeros(len(topology.entities), np.uint8)
-        self._estimate = np.zeros((3, len(joints)))
 
     def predict(self, sample_ns: int) -> Prediction:
         """Predict everything from one instant to the horizon beyond it."""
@@ -60,28 +58,10 @@ class Sampler:
 
     def add(self, sample_ns: int, prediction: Prediction) -> bool:
         """Note what was predicted at one instant; return whether it is time to `take_rows`."""
-        joint_ns = self._estimators.joints.live_ns
-        self._grade(joint_ns, sample_ns, self._sampled_status)
-        body_ns = self._estimators.poses.live_ns
-        self._grade(body_ns, sample_ns, self._body_status)
-        place, joints, bodies = len(self._sampled_ns), self._joint_rows, self._body_rows
-        estimate = self._estimate
+        place, bodies, estimate = len(self._sampled_ns), self._body_rows, self._estimate[len(self._sampled_ns)]
         estimate[0], estimate[1], estimate[2] = prediction.joint_position, prediction.joint_velocity, prediction.joint_std
-        settle_joints(
-            self._tables,
-            self._everything,
-            self._body_status,
-            joint_ns,
-            self._sampled_status,
-            estimate,
-            joints.numbers[0, place],
-            joints.numbers[1, place],
-            joints.numbers[2, place],
-            joints.status[place],
-            self._limited,
-        )
-        joints.newest_ns[place] = joint_ns
-        bodies.newest_ns[place], bodies.status[place] = body_ns, self._body_status
+        self._joint_rows.newest_ns[place] = self._estimators.joints.live_ns
+        bodies.newest_ns[place] = self._estimators.poses.live_ns
         bodies.numbers[:3, place], bodies.numbers[3:7, place] = prediction.body_position.T, prediction.body_orientation.T
         bodies.numbers[7, place], bodies.numbers[8, place] = prediction.position_std, prediction.rotation_std
         self._sampled_ns.append(sample_ns)
@@ -90,10 +70,27 @@ class Sampler:
     def take_rows(self) -> tuple[str, str]:
         """Return the rows of joints and of bodies for all instants since the last call; what was never measured has none."""
         sampled_ns, self._sampled_ns = self._sampled_ns, []
+        self._settle(np.array(sampled_ns, np.int64))
         return self._joint_rows.text(sampled_ns, self._horizon_ns), self._body_rows.text(sampled_ns, self._horizon_ns)
 
-    def _grade(self, newest_ns: NDArray[np.int64], now_ns: int, status: NDArray[np.uint8]) -> None:
-        grade(newest_ns, now_ns, self._fresh_ns, self._coast_ns, self._lost_ns, status)
+    def _settle(self, sampled_ns: NDArray[np.int64]) -> None:
+        """Make what is shown of what was predicted, for all instants at once."""
+        count, joints, bodies = len(sampled_ns), self._joint_rows, self._body_rows
+        ages = (self._fresh_ns, self._coast_ns, self._lost_ns)
+        sampled_status = np.empty_like(joints.status[:count])
+        grade_instants(joints.newest_ns, sampled_ns, *ages, sampled_status)
+        grade_instants(bodies.newest_ns, sampled_ns, *ages, bodies.status)
+        settle_instants(
+            self._tables,
+            self._everything,
+            bodies.status,
+            joints.newest_ns[:count],
+            sampled_status,
+            self._estimate,
+            joints.numbers,
+            joints.status,
+            self._limited,
+        )
 
 
 class _Rows:

@@ -67,6 +67,8 @@ class Statistics:
         self._keys: dict[int, str] = {}
         self._watch = EstimationWatch(estimators)
         self._clocks: dict[str, NDArray[np.int64]] = {}
+        self._counters: dict[str, NDArray[np.int64]] = {}
+        self._counted_streams = 0
         self._clocks_seen = b""
 
     def refused(self, message: RawMessage, refusal: RefusedInput) -> None:
@@ -120,11 +122,13 @@ class Statistics:
             self._of_row(row).note({"stamp_ns": last_ns, "event": event_name(type(event)), **document})
 
     def _note_clocks(self, last_ns: int) -> None:
-        clocks = self._estimators.clocks
-        counts = clocks.counts(_CLOCK_COUNTS, streams=len(self._estimators.streams))
-        seen = b"".join([count.tobytes() for count in counts.values()])
+        clocks, streams = self._estimators.clocks, len(self._estimators.streams)
+        if streams != self._counted_streams:
+            self._counters, self._counted_streams = clocks.counters(_CLOCK_COUNTS, streams=streams), streams
+        seen = b"".join([count.tobytes() for count in self._counters.values()])
         if seen == self._clocks_seen:
             return
+        counts = {name: count.copy() for name, count in self._counters.items()}
         before, self._clocks, self._clocks_seen = self._clocks, counts, seen
         for name, count in counts.items():
             since = count.copy()
