@@ -594,6 +594,15 @@ class DaemonStarting(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StartHeld(Event):
+    """A disk is full, and the daemon cannot start without writing: it waits, and tries again every few seconds."""
+
+    level = "error"
+    counter = "start_held"
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonReady(Event):
     """Everything is started; samples are being processed."""
 
