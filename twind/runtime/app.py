@@ -81,7 +81,7 @@ _SNAPSHOT_S = 5.0
 """How long the first and the last snapshot of the state may take [s]."""
 
 _HELD_START_S = 60.0
-"""How much longer the service manager is asked to wait for a start that a full disk holds up, each time that it is tried [s]."""
+"""How much longer the service manager is asked to wait for a start that a full disk holds up, at each try [s]."""
 
 T = TypeVar("T")
 
