@@ -85,12 +85,12 @@ class Judge:
 
     def differences(self) -> list[str]:
         """Return in which arrays the last snapshot is not, bit by bit, what one uninterrupted run over the recording gives."""
-        found, expected = self.state(), _arrays(self._uninterrupted())
+        found, expected = self.state(), self._arrays(self._uninterrupted())
         return [name for name in expected | found if found.get(name) != expected.get(name)]
 
     def state(self) -> Arrays:
         """Return keys and bytes of every array of the last snapshot."""
-        return _arrays(self._snapshot())
+        return self._arrays(self._snapshot())
 
     def replays_alike(self) -> bool:
         """Say whether replaying the recording gives the same files as a recording that was made in one piece."""
@@ -111,6 +111,19 @@ class Judge:
         _, content = next(SnapshotFolder(self.folder / self._loaded.settings.state_dir / "state").newest_first())
         header, parts = decode(content)
         return from_parts(header["state"], parts, Estimators(self._topology, self._loaded.settings.estimation))
+
+    def _arrays(self, state: State) -> Arrays:
+        banks = Estimators(self._topology, self._loaded.settings.estimation)
+        own = {"joints": banks.joints.kept, "bodies": banks.poses.kept}
+        found = {}
+        for name, table in state.tables.items():
+            for array, values in table.arrays.items():
+                copied = np.ascontiguousarray(values).copy()
+                if array in own.get(name, {}):
+                    for of_bank in own[name][array].own:  # what a bank sets for itself is no state, and never put back
+                        copied[of_bank] = 0
+                found[f"{name}.{array}"] = ([list(key) for key in table.keys], copied.tobytes())
+        return found
 
     def _uninterrupted(self) -> State:
         settings = self._loaded.settings
@@ -135,11 +148,3 @@ def _recorded(files: Iterable[Path]) -> Iterable[Recorded]:
             for block in recording.blocks:
                 for message in recording.messages(block):
                     yield Recorded(message.topic, message.payload, message.receive_ns)
-
-
-def _arrays(state: State) -> Arrays:
-    return {
-        f"{name}.{array}": ([list(key) for key in table.keys], np.ascontiguousarray(values).tobytes())
-        for name, table in state.tables.items()
-        for array, values in table.arrays.items()
-    }

@@ -2,9 +2,10 @@
 
     python -m tests.chaos.kill_points FOLDER (mqtt|eventhubs) SEED [TIMES]
 
-What is imported is imported once; each life is a fork of that, a whole daemon with its files, whose source is made up: a broker
-that repeats what was not acknowledged, or a hub that is read again from any number. It kills itself where it is told to, and the
-next one goes on with what it left. A first run without kills shows which points there are, and what everything should come to.
+What is imported is imported once; each life is a fork of that, a whole daemon with its files, whose source is made up: a
+broker that repeats what was not acknowledged, or a hub that is read again from any number. It kills itself where it is told to,
+and the next one goes on with what it left. A first run without kills shows which points there are, and what everything should
+come to.
 Prints one JSON object: points, how often each was met without kills, and which kills took place.
 """
 
@@ -50,7 +51,9 @@ CONFIGURATION = settings(
 )
 
 
-def life(folder: Path, kind: str, sent: list[RawMessage], shared: Shared, kill_at: tuple[str, int] | None, report: int) -> None:
+def life(
+    folder: Path, kind: str, sent: list[RawMessage], shared: Shared, *, kill_at: tuple[str, int] | None, report: int
+) -> None:
     """Live once, in a process of its own: until the point, or until everything is acknowledged."""
     signal.alarm(_PATIENCE_S)
     os.chdir(folder)
@@ -89,7 +92,7 @@ def live(
             log = os.open(folder / "twind.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(log, 1)
             os.dup2(log, 2)
-            life(folder, kind, sent, shared, kill_at, report)
+            life(folder, kind, sent, shared, kill_at=kill_at, report=report)
         finally:
             os._exit(70)
     os.close(report)

@@ -170,6 +170,7 @@ class WallClockSet(Event):
 
     level = "warning"
     counter = "wall_clock_steps"
+    limited = False
     seconds: float
     """By how much, ahead where positive [s]."""
 
