@@ -80,9 +80,11 @@ class Metrics:
 
 
 class Daemon:
-    """One `twind run`. Ends with the block at the latest."""
+    """One `twind run`, or another command that runs until it is asked to stop. Ends with the block at the latest."""
 
-    def __init__(self, folder: Path, configuration: dict[str, Any] | str, *, program: str = "twind") -> None:
+    def __init__(
+        self, folder: Path, configuration: dict[str, Any] | str, *, program: str = "twind", command: str = "run"
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.file = folder / "twind.yaml"
@@ -91,7 +93,7 @@ class Daemon:
         self._log = folder / f"twind-{time.monotonic_ns()}.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", program, "run", self.file],
+                [sys.executable, "-m", program, command, self.file],
                 cwd=folder,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join([str(_HERE), os.environ.get("PYTHONPATH", "")])},
                 stdout=log,

@@ -75,7 +75,9 @@ def of_stream(number: int, part: int = 0, parts: int = 1, stream: str = "0@1") -
 async def life(folder: Path, source: Given) -> tuple[int, Tap]:
     """Record what a source has; return how many messages were passed over, and the tap."""
     with Telemetry() as telemetry:
-        settings = McapSettings.model_validate({"type": "mcap", "path": folder, "max_segment_bytes": 65_536})
+        settings = McapSettings.model_validate(
+            {"type": "mcap", "path": folder, "max_segment_bytes": 65_536, "compression": "none"}
+        )
         recorder = Recorder("recording", settings, SinkContext("cell", "", {"floor": ROUTES}, telemetry))
         tap = Tap(source, [recorder], telemetry)
         held = await asyncio.to_thread(held_at_end, recorder)
