@@ -75,6 +75,16 @@ class Hub:
 
         self._call(do())
 
+    def restart(self, lasts_s: float) -> None:
+        """Stop to serve for a while; what is stored stays, and what devices send meanwhile is stored."""
+
+        async def serve_again() -> None:
+            await self._emulator.__aexit__(None, None, None)
+            await asyncio.sleep(lasts_s)
+            await self._emulator.__aenter__()
+
+        self._call(serve_again())
+
     def _call(self, work: Any) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 

@@ -44,6 +44,7 @@ def test_a_recorder_that_is_killed_under_load_records_everything_once(
                 recorder.process.wait()
                 recorder = stack.enter_context(Daemon(folder, configuration, command="record"))
             player.finish()
+        recorder.event("source_connected")
         until(lambda: len(recorded()) >= len(player.sent), "everything published is recorded")
         assert recorder.stop() == 0
     assert recorded() == player.sent
