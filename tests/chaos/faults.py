@@ -52,8 +52,8 @@ class Step:
 def schedule(seed: int, *, kills: int, others: tuple[Fault, ...]) -> Iterator[Step]:
     """Yield so many kills with other faults between them, one before each kill, so that many meet a daemon that recovers.
 
-    The faults come in rounds, each of them once in a round, in another order every time: as many kills as there are other faults
-    are enough for all of them.
+    The faults come in rounds, each of them once in a round, in another order every time: as many kills as there are other
+    faults are enough for all of them.
     """
     rng = random.Random(seed)  # noqa: S311  (a schedule, not a secret)
     due: list[Fault] = []
