@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import os
 import random
 from typing import TYPE_CHECKING
@@ -44,13 +45,13 @@ def test_a_full_disk_is_waited_for_with_growing_pauses_and_each_try_is_told(tele
                 raise failing(code)
             return "written"
 
-        backoff = Backoff(base_s=1.0, cap_s=10.0, rng=random.Random(1))
+        backoff = Backoff(base_s=1.0, cap_s=10.0, rng=random.Random(1))  # noqa: S311  (jitter)
         return await when_there_is_room(step, telemetry=telemetry, waiting=told.append, backoff=backoff)
 
     assert run(main(), virtual_time=True) == "written"
     assert told == [f"cannot write it: {os.strerror(code)}"] * 49
     assert telemetry.registry.get_sample_value("twind_start_held_total") == 49
-    pauses = [after - before for before, after in zip(tries, tries[1:], strict=False)]
+    pauses = [after - before for before, after in itertools.pairwise(tries)]
     assert max(pauses) <= 10.0
     assert sum(pauses) > 100.0
 
