@@ -25,7 +25,7 @@ class Fault(enum.StrEnum):
     THROTTLE = "throttle"
     """The connection is slow for a while."""
     BROKER = "broker"
-    """The broker is stopped, and started again."""
+    """The broker, or the hub, is stopped, and started again with what it had stored."""
     DISK_FULL = "disk_full"
     """No file can grow for a while."""
     STOP = "stop"
@@ -50,10 +50,16 @@ class Step:
 
 
 def schedule(seed: int, *, kills: int, others: tuple[Fault, ...]) -> Iterator[Step]:
-    """Yield so many kills with other faults between them, one before each kill, so that many meet a daemon that recovers."""
+    """Yield so many kills with other faults between them, one before each kill, so that many meet a daemon that recovers.
+
+    The faults come in rounds, each of them once in a round, in another order every time: as many kills as there are other
+    faults are enough for all of them.
+    """
     rng = random.Random(seed)  # noqa: S311  (a schedule, not a secret)
+    due: list[Fault] = []
     for _ in range(kills):
         if others:
-            fault = rng.choice(others)
+            due = due or rng.sample(others, len(others))
+            fault = due.pop()
             yield Step(rng.uniform(0.0, 0.4), fault, rng.uniform(0.1, 0.6), rng.random() < 0.5)
         yield Step(rng.choice((0.0, rng.uniform(0.0, 0.2), rng.uniform(0.2, 1.5))), Fault.KILL, 0.0, rng.random() < 0.5)

@@ -110,7 +110,7 @@ class MqttField:
 class HubField:
     """The emulator of Event Hubs, with robots behind an IoT Hub."""
 
-    faults = (*OF_DAEMON, Fault.RESET, Fault.HALF_OPEN, Fault.THROTTLE, Fault.STEAL, Fault.BUSY, Fault.DUPLICATE)
+    faults = (*OF_DAEMON, Fault.RESET, Fault.HALF_OPEN, Fault.THROTTLE, Fault.BROKER, Fault.STEAL, Fault.BUSY, Fault.DUPLICATE)
 
     def __init__(self, folder: Path, *, partitions: int = 4, seed: int = 1) -> None:
         del folder
@@ -157,6 +157,8 @@ class HubField:
             hub.disturb(lambda emulator: emulator.slow(0.2))
             time.sleep(lasts_s)
             hub.disturb(lambda emulator: emulator.slow(0.0))
+        elif fault is Fault.BROKER:
+            hub.restart(lasts_s)
         elif fault is Fault.STEAL:
             partition = str(self._rng.randrange(self._partitions))
             hub.disturb(lambda emulator: emulator.steal(HUB, partition))

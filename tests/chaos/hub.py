@@ -20,8 +20,8 @@ RULE = Rule("policy", "a key that is only for tests")
 class Hub:
     """The emulator, and what is published through it."""
 
-    def __init__(self, *, partitions: int) -> None:
-        self._emulator = Emulator([HubSettings(HUB, partitions=partitions)], rules=(RULE,))
+    def __init__(self, *, partitions: int, now_s: Callable[[], float] = time.time) -> None:
+        self._emulator = Emulator([HubSettings(HUB, partitions=partitions)], rules=(RULE,), now_s=now_s)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="hub", daemon=True)
         self.sent: list[tuple[str, bytes]] = []
@@ -43,6 +43,10 @@ class Hub:
     @property
     def connection_string(self) -> str:
         return self._emulator.connection_string
+
+    @property
+    def port(self) -> int:
+        return self._emulator.port
 
     def publish(self, robots: Sequence[str], payload: Callable[[int], bytes], *, rate_hz: float, together: int = 1) -> None:
         """Let every robot send `rate_hz` messages a second, so many of them in one event, until `finish`."""
@@ -70,6 +74,16 @@ class Hub:
             what(self._emulator)
 
         self._call(do())
+
+    def restart(self, lasts_s: float) -> None:
+        """Stop to serve for a while; what is stored stays, and what devices send meanwhile is stored."""
+
+        async def serve_again() -> None:
+            await self._emulator.__aexit__(None, None, None)
+            await asyncio.sleep(lasts_s)
+            await self._emulator.__aenter__()
+
+        self._call(serve_again())
 
     def _call(self, work: Any) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(60)

@@ -43,11 +43,12 @@ class Judge:
 
     Args:
         configuration: The daemon's `twind.yaml`; paths in it are relative to its folder.
+        registry: What it was started with.
     """
 
-    def __init__(self, configuration: Path) -> None:
+    def __init__(self, configuration: Path, *, registry: Registry | None = None) -> None:
         self.folder = configuration.parent
-        self._loaded = load([configuration], Registry.installed())
+        self._loaded = load([configuration], registry or Registry.installed())
         self._topology = discover(self._loaded.settings.stage.root)
         self.recorded = list(_recorded(self._files()))
 
@@ -84,25 +85,45 @@ class Judge:
 
     def differences(self) -> list[str]:
         """Return in which arrays the last snapshot is not, bit by bit, what one uninterrupted run over the recording gives."""
-        found, expected = _arrays(self._snapshot()), _arrays(self._uninterrupted())
+        found, expected = self.state(), self._arrays(self._uninterrupted())
         return [name for name in expected | found if found.get(name) != expected.get(name)]
+
+    def state(self) -> Arrays:
+        """Return keys and bytes of every array of the last snapshot."""
+        return self._arrays(self._snapshot())
 
     def replays_alike(self) -> bool:
         """Say whether replaying the recording gives the same files as a recording that was made in one piece."""
-        options = ReplayOptions()
-        outs = self.folder / "replayed-as-it-is", self.folder / "replayed-in-one-piece"
         whole = self.folder / "in-one-piece.mcap"
         distinct = dict.fromkeys((one.receive_ns, one.topic, one.payload) for one in self.recorded)
         write_recording(whole, distinct)
-        for files, out in ((self._files(), outs[0]), ([whole], outs[1])):
-            replay_to_folder(files, self._loaded, self._topology, out, options=options)
-        names = ("joints.csv", "bodies.csv")
-        return all((outs[0] / name).read_bytes() == (outs[1] / name).read_bytes() for name in names)
+        return self.replayed() == self._replay([whole], self.folder / "replayed-in-one-piece")
+
+    def replayed(self) -> tuple[bytes, ...]:
+        """Return `joints.csv` and `bodies.csv` of the whole recording."""
+        return self._replay(self._files(), self.folder / "replayed-as-it-is")
+
+    def _replay(self, files: list[Path], out: Path) -> tuple[bytes, ...]:
+        replay_to_folder(files, self._loaded, self._topology, out, options=ReplayOptions())
+        return tuple((out / name).read_bytes() for name in ("joints.csv", "bodies.csv"))
 
     def _snapshot(self) -> State:
         _, content = next(SnapshotFolder(self.folder / self._loaded.settings.state_dir / "state").newest_first())
         header, parts = decode(content)
         return from_parts(header["state"], parts, Estimators(self._topology, self._loaded.settings.estimation))
+
+    def _arrays(self, state: State) -> Arrays:
+        banks = Estimators(self._topology, self._loaded.settings.estimation)
+        own = {"joints": banks.joints.kept, "bodies": banks.poses.kept}
+        found = {}
+        for name, table in state.tables.items():
+            for array, values in table.arrays.items():
+                copied = np.ascontiguousarray(values).copy()
+                if array in own.get(name, {}):
+                    for of_bank in own[name][array].own:  # what a bank sets for itself is no state, and never put back
+                        copied[of_bank] = 0
+                found[f"{name}.{array}"] = ([list(key) for key in table.keys], copied.tobytes())
+        return found
 
     def _uninterrupted(self) -> State:
         settings = self._loaded.settings
@@ -127,11 +148,3 @@ def _recorded(files: Iterable[Path]) -> Iterable[Recorded]:
             for block in recording.blocks:
                 for message in recording.messages(block):
                     yield Recorded(message.topic, message.payload, message.receive_ns)
-
-
-def _arrays(state: State) -> Arrays:
-    return {
-        f"{name}.{array}": ([list(key) for key in table.keys], np.ascontiguousarray(values).tobytes())
-        for name, table in state.tables.items()
-        for array, values in table.arrays.items()
-    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 PATIENCE_S = 180.0
 """How long anything may take before a test gives up; nothing is measured with it."""
 LOOK_EVERY_S = 0.01
+_HERE = Path(__file__).resolve().parents[2]
+"""For programs of the tests that stand in for `twind`."""
 
 
 def until(condition: Callable[[], Any], what: str, *, within_s: float = PATIENCE_S) -> Any:
@@ -77,9 +80,11 @@ class Metrics:
 
 
 class Daemon:
-    """One `twind run`. Ends with the block at the latest."""
+    """One `twind run`, or another command that runs until it is asked to stop. Ends with the block at the latest."""
 
-    def __init__(self, folder: Path, configuration: dict[str, Any] | str) -> None:
+    def __init__(
+        self, folder: Path, configuration: dict[str, Any] | str, *, program: str = "twind", command: str = "run"
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.file = folder / "twind.yaml"
@@ -88,7 +93,12 @@ class Daemon:
         self._log = folder / f"twind-{time.monotonic_ns()}.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "twind", "run", self.file], cwd=folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                [sys.executable, "-m", program, command, self.file],
+                cwd=folder,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join([str(_HERE), os.environ.get("PYTHONPATH", "")])},
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
             )
         self._connection: http.client.HTTPConnection | None = None
         self._address: tuple[str, int] | None = None

@@ -30,10 +30,16 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[so
 def test_states_arrive_as_systemd_reads_them(manager: tuple[socket.socket, str]) -> None:
     listener, address = manager
     notifier = Notifier.from_environment({"NOTIFY_SOCKET": address})
+    notifier.starting("the disk is full", within_s=60.0)
     notifier.ready("2 robots")
     notifier.status("one line\nonly")
     notifier.stopping()
-    assert [listener.recv(1000) for _ in range(3)] == [b"READY=1\nSTATUS=2 robots", b"STATUS=one line only", b"STOPPING=1"]
+    assert [listener.recv(1000) for _ in range(4)] == [
+        b"EXTEND_TIMEOUT_USEC=60000000\nSTATUS=the disk is full",
+        b"READY=1\nSTATUS=2 robots",
+        b"STATUS=one line only",
+        b"STOPPING=1",
+    ]
 
 
 def test_the_watchdog_is_fed_at_a_third_of_its_patience_and_only_while_alive(manager: tuple[socket.socket, str]) -> None:

@@ -211,6 +211,26 @@ def test_a_full_disk_keeps_the_snapshots_that_there_are_and_is_tried_again(
     assert counted(telemetry, "state_snapshot_failures") == 1
 
 
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_snapshot_does_not_wait_for_a_recording_that_cannot_be_written(
+    tmp_path: Path, telemetry: Telemetry, run: Callable[..., Any], when: str
+) -> None:
+    async def main() -> None:
+        async with Life(tmp_path, telemetry) as life:
+            await life.take(*map(message, range(10)))
+            life.recorder.trouble = "No space left on device"
+            if when == "before":
+                life.recorder.held_since_s = 1.0
+            else:  # found while it waits for its place in the recording
+                life.recorder.mark = lambda: asyncio.get_running_loop().create_future()  # type: ignore[method-assign]
+                asyncio.get_running_loop().call_later(0.1, setattr, life.recorder, "held_since_s", 1.0)
+            assert not await life.saver.save()
+            assert snapshots(tmp_path) == []
+
+    run(main())
+    assert counted(telemetry, "state_snapshot_failures") == 1
+
+
 def test_an_older_generation_writes_no_snapshot_any_more(tmp_path: Path, telemetry: Telemetry, run: Callable[..., Any]) -> None:
     async def main() -> None:
         async with Life(tmp_path, telemetry) as older:

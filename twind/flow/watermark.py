@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from twind.model.messages import NO_SEQUENCE
+from twind.model.messages import NO_SEQUENCE, RawMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from twind.model.messages import RawMessage
-
 Place = tuple[int, int, int]
 """Number of an event, how many of its messages were taken, and how many it has."""
 _NOTHING: Place = (-1, 0, 0)
+_UNKNOWN_PARTS = 1 << 30
+"""A recording does not say how many messages an event had."""
 
 
 class Watermark:
@@ -55,6 +55,23 @@ class Watermark:
                     found.append(message)
         self.repeated += len(messages) - len(found)
         return found
+
+    def fresh_in_recording(self, message: RawMessage, *, topic: str | None = None) -> bool:
+        """Take one message of a recording, in its order; say whether it had not been taken before.
+
+        Args:
+            message: As it was recorded: with its number, but not with its place among the messages of one event.
+            topic: Its topic, where the message has something else there.
+        """
+        if message.number == NO_SEQUENCE:
+            return True
+        number, taken, _ = self._streams.get(message.stream, _NOTHING)
+        part = taken if message.stream and number == message.number else 0
+        topic = message.topic if topic is None else topic
+        real = RawMessage(
+            topic, message.payload, 0, stream=message.stream, number=message.number, part=part, parts=_UNKNOWN_PARTS
+        )
+        return bool(self.fresh([real]))
 
     @property
     def streams(self) -> Mapping[str, Place]:

@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import twind
 from twind.config.against import check_against
@@ -23,6 +23,7 @@ from twind.model.time import ms_to_ns
 from twind.runtime.announcer import Announcer
 from twind.runtime.bindings import bindings_of
 from twind.runtime.compilation import compile_apart
+from twind.runtime.disk_room import when_there_is_room
 from twind.runtime.documents import entity_document, entity_list
 from twind.runtime.estimators import Estimators
 from twind.runtime.figures import LiveFigures, stream_list
@@ -61,7 +62,7 @@ from twind.twin import Twin
 from twind.twin import warm_up as warm_up_twin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from twind.config.load import Loaded
     from twind.flow.sinks import Sink
@@ -81,6 +82,11 @@ _CLOSE_RESERVE_S = 3.0
 
 _SNAPSHOT_S = 5.0
 """How long the first and the last snapshot of the state may take [s]."""
+
+_HELD_START_S = 60.0
+"""How much longer the service manager is asked to wait for a start that a full disk holds up, at each try [s]."""
+
+T = TypeVar("T")
 
 SWITCH_S = 0.0005
 """How long another thread may go on while the event loop waits for Python's global lock [s]. Writing the stage takes another
@@ -187,7 +193,7 @@ class Daemon:
         self._supervisor.supervise("wall clock", WallClock(self.telemetry).run)
         await self.http.start()
         self._starting = f"opening the stage {settings.stage.root}"
-        stage = await self._thread.call(open_live_stage, settings)
+        stage = await self._with_room(lambda: self._thread.call(open_live_stage, settings))
         topology = stage.topology
         problems = check_against(settings, topology, self._loaded.marks)
         if problems:
@@ -201,7 +207,8 @@ class Daemon:
         await twinned.publisher.publish()
         self._supervisor.supervise("publisher", twinned.publisher.run)
         if twinned.snapshots is not None:
-            await twinned.snapshots.open()
+            self._starting = f"writing the stage to {twinned.snapshots.folder}"
+            await self._with_room(twinned.snapshots.open)
             self._supervisor.supervise("snapshots", twinned.snapshots.run)
         self._starting = "opening the sources"
         self._announce(twinned)
@@ -214,6 +221,15 @@ class Daemon:
             events.DaemonReady(instance=settings.instance, http=self.http.url, robots=robots, objects=objects, seconds=seconds)
         )
         self._notifier.ready(f"{robots} robots and {objects} objects; {self.http.url}")
+
+    async def _with_room(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Do a step that writes; while the disk is full, wait, and say so to whoever asks."""
+
+        def waiting(error: str) -> None:
+            self._starting = f"{error}; it is tried again"
+            self._notifier.starting(self._starting, within_s=_HELD_START_S)
+
+        return await when_there_is_room(step, telemetry=self.telemetry, waiting=waiting)
 
     async def _lay_out(self, stage: LiveStage) -> Twinned:
         """Make what depends on the topology, and compile the kernels: off the loop, so that the probes answer meanwhile."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 _POSE = "pose"
+_SKIPPED = ("gaps",)
 PAGE = 500
 """Streams in one answer of the API; making it takes about 10 ms, which bounds how long the event loop is held."""
 
@@ -42,6 +43,7 @@ def stream_figures(estimators: Estimators, begin: int, end: int, *, recent: bool
     found = []
     position_noise, rotation_noise = estimators.poses.measurement_noise
     used = estimators.tally.used(begin, begin + len(streams))
+    skipped = clocks.counts(_SKIPPED)["gaps"]
     for row, stream in enumerate(streams, begin):
         channels = _channels(estimators, slice(row, row + 1), used[row - begin], recent=recent)
         if _POSE in channels and stream.entity:
@@ -65,6 +67,7 @@ def stream_figures(estimators: Estimators, begin: int, end: int, *, recent: bool
                     two_way_std_ms=float(two_way_std_s[row] * 1e3),
                 ),
                 channels=channels,
+                skipped=int(skipped[row]),
             )
         )
     return found
@@ -77,7 +80,8 @@ def other_stream_figures(estimators: Estimators, begin: int) -> StreamFigures | 
         return None
     channels = _channels(estimators, rows, [True] * len(CHANNELS), recent=True)
     resets = sum(channel.verdicts["reset"] for channel in channels.values())
-    return StreamFigures("", OTHER, "", int(estimators.tally.messages[rows].sum()), resets, None, channels)
+    skipped = int(estimators.clocks.counts(_SKIPPED, streams=len(estimators.streams))["gaps"][begin:].sum())
+    return StreamFigures("", OTHER, "", int(estimators.tally.messages[rows].sum()), resets, None, channels, skipped)
 
 
 def _channels(estimators: Estimators, rows: slice, used: list[bool], *, recent: bool) -> dict[str, ChannelFigures]:

@@ -34,6 +34,10 @@ class Notifier:
         """Say that start-up is finished."""
         self._send("READY=1", status)
 
+    def starting(self, status: str, *, within_s: float) -> None:
+        """Say that start-up goes on, and takes that much longer [s]: `TimeoutStartSec` begins anew."""
+        self._send(f"EXTEND_TIMEOUT_USEC={round(within_s * 1e6)}", status)
+
     def stopping(self, status: str = "") -> None:
         """Say that the daemon is shutting down."""
         self._send("STOPPING=1", status)

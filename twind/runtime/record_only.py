@@ -1,11 +1,13 @@
-"""A run that does nothing but record: sources and recorders, no stage."""
+"""A run that does nothing but record: sources and recorders, no stage. What a run before it recorded is not recorded again."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
+from twind.flow.sinks import LogSink
 from twind.model.errors import PermanentError
+from twind.runtime.held import held_at_end
 from twind.runtime.shutdown import Shutdown, Step
 from twind.runtime.sinks import open_recorders
 from twind.runtime.supervisor import Supervisor
@@ -39,7 +41,7 @@ class RecordOnly:
         if not self._recorders or not settings.sources:
             missing = "source to record from" if self._recorders else "sink of type mcap to record to"
             raise PermanentError(f"the configuration has no {missing}")
-        self._taps = []
+        self._taps: list[Tap] = []
         for name, of_source in settings.sources.items():
             adapter = loaded.registry.sources.load(of_source.type)
             source = adapter.open(name, of_source, instance=instance, telemetry=telemetry)
@@ -62,6 +64,7 @@ class RecordOnly:
             on_second: Called once a second with the seconds since the start.
         """
         with self._shutdown.signals():
+            await asyncio.to_thread(self._read_back)
             self._start()
             await self._until_asked(duration_s, on_second)
             self._telemetry.emit(events.DaemonStopping(instance=self._settings.instance, reason=self._shutdown.reason))
@@ -72,6 +75,14 @@ class RecordOnly:
                     Step("finish the recordings", self._close, reserve_s=3.0),
                 ]
             )
+
+    def _read_back(self) -> None:
+        """Learn what each recording holds already: a run that was killed had not acknowledged all of it."""
+        for recorder in self._recorders:
+            if isinstance(recorder, LogSink):
+                held = held_at_end(recorder)
+                for tap in self._taps:
+                    tap.know(recorder, held.get(tap.source.name))
 
     def _start(self) -> None:
         for recorder in self._recorders:

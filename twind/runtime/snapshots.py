@@ -42,6 +42,8 @@ class SnapshotWriter:
         beneath: Beneath | None = None,
         hand_overs: Mapping[str, HandOver] = MappingProxyType({}),
     ) -> None:
+        self.folder = settings.path
+        """Where it writes."""
         self._settings = settings
         self._stage = stage
         self._thread = thread

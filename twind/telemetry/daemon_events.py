@@ -13,6 +13,7 @@ class WallClockSet(Event):
 
     level = "warning"
     counter = "wall_clock_steps"
+    limited = False
     seconds: float
     """By how much, ahead where positive [s]."""
 
@@ -57,6 +58,15 @@ class DaemonStarting(Event):
     limited = False
     instance: str
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartHeld(Event):
+    """A disk is full, and the daemon cannot start without writing: it waits, and tries again every few seconds."""
+
+    level = "error"
+    counter = "start_held"
+    error: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,11 @@ _FAMILIES: dict[str, tuple[str, tuple[str, ...], str]] = {
         "Mean normalised innovation squared of the last 1000 to 2000 accepted samples of a stream.",
     ),
     "stream_nis_band": ("gauge", (*_CHANNEL, "bound"), "Where that mean lies with 95 % probability if the filter is honest."),
+    "stream_numbers_skipped": (
+        "counter",
+        _STREAM,
+        "Sequence numbers that a stream passed over: messages that were lost on the way here, or came late.",
+    ),
     "stream_clock_offset_seconds": ("gauge", _STREAM, "What is added to a device's stamps."),
     "stream_clock_skew_ratio": ("gauge", _STREAM, "Rate of the daemon's clock against a device's, less one."),
     "stream_clock_jitter_seconds": ("gauge", _STREAM, "One sigma of the arrival of a stream's messages."),
@@ -101,6 +106,7 @@ def _add_stream(
             families["stream_nis_mean"].add_metric((*labels, name), channel.mean_nis)
             for bound, value in zip(("low", "high"), channel.nis_band_95, strict=True):
                 families["stream_nis_band"].add_metric((*labels, name, bound), value)
+    families["stream_numbers_skipped"].add_metric(labels, stream.skipped)
     clock = stream.clock
     if clock is None:
         return

@@ -101,6 +101,7 @@ ViewerGone = viewer_events.ViewerGone
 ViewerRefused = viewer_events.ViewerRefused
 
 DaemonStarting = daemon_events.DaemonStarting
+StartHeld = daemon_events.StartHeld
 DaemonReady = daemon_events.DaemonReady
 DaemonStopping = daemon_events.DaemonStopping
 DaemonStopped = daemon_events.DaemonStopped

@@ -66,6 +66,8 @@ class StreamFigures:
     """None for several streams together."""
     channels: Mapping[str, ChannelFigures]
     """By name: position, pose, twist or imu; those that it carried."""
+    skipped: int = 0
+    """Sequence numbers that were passed over: messages that never came, or came late. 0 where messages have no number."""
 
 
 @dataclass(frozen=True, slots=True)

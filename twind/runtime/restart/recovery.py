@@ -11,7 +11,7 @@ from twind.flow.sinks import LogSink, Mark
 from twind.flow.snapshot_file import SnapshotFolder, decode
 from twind.flow.watermark import Watermark
 from twind.model.errors import PermanentError, SnapshotError
-from twind.model.messages import NO_SEQUENCE, RawMessage
+from twind.model.messages import NO_SEQUENCE
 from twind.model.time import s_to_ns
 from twind.runtime.pipeline import Feed
 from twind.runtime.replay.routing import RecordedRoutes
@@ -23,13 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from twind.model.messages import RawMessage
     from twind.runtime.bindings import Bindings
     from twind.runtime.estimators import Estimators
     from twind.telemetry import Telemetry
 
 _MAX_BATCH = 4096
-_UNKNOWN_PARTS = 1 << 30
-"""A recording does not say how many messages an event had."""
 
 
 @dataclass(slots=True)
@@ -156,18 +155,8 @@ class Recovery:
 
     def _is_new(self, message: RawMessage) -> bool:
         """Note how far a source was taken; say whether this was not taken before."""
-        if message.number == NO_SEQUENCE:
-            return True
         source, topic = self._routes.streams[message.topic]
-        watermark = self._watermark(source)
-        part = 0
-        if message.stream:
-            number, taken, _ = watermark.streams.get(message.stream, (-1, 0, 0))
-            part = taken if number == message.number else 0
-        real = RawMessage(
-            topic, message.payload, 0, stream=message.stream, number=message.number, part=part, parts=_UNKNOWN_PARTS
-        )
-        return bool(watermark.fresh([real]))
+        return message.number == NO_SEQUENCE or self._watermark(source).fresh_in_recording(message, topic=topic)
 
     def _process(self, messages: list[RawMessage]) -> None:
         if messages:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _SHARE = 0.01
 """Of the time, at most, that samples wait while the state is copied: a large state is written less often."""
+_LOOK_S = 0.5
+"""How often it is looked whether the recording that a snapshot waits for can be written at all [s]."""
 FOLDER = "state"
 """Below the state folder."""
 
@@ -100,6 +102,8 @@ class Saver:
             FencedError: A daemon that was started later uses the same folder.
         """
         async with self._saving:
+            if self._held():
+                return False
             started_s = time.perf_counter()
             async with self._gate:
                 paused_s = time.perf_counter()
@@ -111,7 +115,12 @@ class Saver:
             self._telemetry.metrics.state_pause_seconds.observe(self._pause_s)
             marks = {}
             if self._log is not None and marked is not None:
-                mark = await marked
+                while not marked.done():
+                    await asyncio.wait({marked}, timeout=_LOOK_S)
+                    if not marked.done() and self._held():
+                        marked.cancel()
+                        return False
+                mark = marked.result()
                 marks[self._log.name] = [mark.segment, mark.messages]
             try:
                 size = await asyncio.to_thread(self._write, state, taken, marks)
@@ -132,6 +141,15 @@ class Saver:
                     if (pump.owned is None or stream in pump.owned) and (name not in about or stream in about[name])
                 }
                 await source.contained({stream: number for stream, number in numbers.items() if number >= 0})
+        return True
+
+    def _held(self) -> bool:
+        """Whether the recording takes nothing, which a snapshot must not be ahead of; told when it is so."""
+        log = self._log
+        if log is None or log.held_since_s is None:
+            return False
+        error = f"the recording {log.name!r}, which it must not be ahead of, cannot be written: {log.trouble}"
+        self._telemetry.emit(events.SnapshotFailed(error=error))
         return True
 
     @staticmethod
