@@ -20,30 +20,33 @@ import math
 from typing import Any
 
 from twind.estimation.compile import inlined, kernel
+from twind.estimation.joint_braking import SPAN_NS, least_braking
 from twind.estimation.joint_lanes import nearest
 from twind.estimation.joint_records import FARTHEST_NS, RESTART_NS
 from twind.estimation.joint_rest import RESTLESS
-from twind.estimation.joint_standstill import MOST, SHOWS, collect, noisy, number_at, undisturbed
+from twind.estimation.joint_standstill import ERRORS, MOST, MOVING, SHOWS, TRIED, collect, noisy, number_at, undisturbed
 
 SETTLED_NS = 50_000_000  # after which a standstill is judged
 ALONE_NS = 100_000_000  # and one of a joint alone
 FROZEN_NS = 740_000_000  # after which it is told: sources of 4 Hz and more within a second
 BRAKING = 40.0  # rad/s^2 or m/s^2: more than arms do, and the emergency stops of arms
-BRAKING_S = 0.015  # that the quickest stop of a machine takes, however slow it was ...
-AXES = 4  # ... if so many axes stop at once
+BRAKING_S = 0.015  # that the stop of a machine takes ...
+AXES = 4  # ... if so many axes stop at once ...
+GENTLE = 10.0  # rad/s^2 or m/s^2: ... unless it need not brake harder than this
 EVIDENCE, ALONE = 4.5, 9.0  # logarithm of the odds against a stop, of a message and of one joint alone
+CHANCE = 2.5  # sigmas of an instant: the width of the bell curve
+LEAST_CHANCE = 3.5  # logarithm of the odds that this may make
 LATE = 3.0  # sigmas by which the last numbers may be late
 GRANTED = 4.0  # times the braking that a robot showed when it had stopped in truth
 HARDEST = 1e7  # rad/s^2 that can be granted
 WHERE_IT_STOOD = 10.0  # sigmas of position between the numbers before and after a standstill
-MOVING = 10.0  # sigmas of position per second: slower is not moving
 AGREES = 0.35  # of a speed, between what is reported and what the numbers show
 
 UNJUDGED, FROZEN, STANDS, DEAD, STANDS_ALONE = 0, 1, 2, 3, 4
 """What a standstill was found to be: not yet judged, of a frozen source, true; and of one joint alone."""
 
-SPEEDS, BEHIND, VARIANCES, STEPS = 4, 5, 6, 7
-"""Rows of the workspace: of the joints of a message, what `undisturbed` found."""
+SPEEDS, BEHIND, VARIANCES, STEPS, COMMON = range(5, 10)
+"""Rows of the workspace: of the joints of a message, what `undisturbed` found; of its last numbers, what all missed together."""
 
 
 @inlined
@@ -69,7 +72,8 @@ def _stop(work: Any, n: int, braking: float) -> float:
     for i in range(n):
         fastest = max(fastest, work[SPEEDS, i])
         edges += work[SPEEDS, i] / work[STEPS, i]
-    lasts = max(fastest, BRAKING_S * BRAKING * min((n - 1.0) / (AXES - 1.0), 1.0)) / braking
+    together = min((n - 1.0) / (AXES - 1.0), 1.0) * BRAKING / braking
+    lasts = max(fastest / braking, together * min(BRAKING_S, fastest / GENTLE))
     hidden = min(math.sqrt(2.0 * lasts / edges), lasts)
     share = 0.5 * (lasts - hidden) ** 2 / lasts
     odds = 0.0
@@ -81,25 +85,46 @@ def _stop(work: Any, n: int, braking: float) -> float:
 
 
 @kernel
-def _impossible(work: Any, n: int, braking: float, evidence: float) -> float:
-    """Return the braking that would explain a standstill if it is far harder than given; else 0."""
-    if n == 0:
-        return 0.0
-    odds = _stop(work, n, braking)
-    if odds > -evidence:
-        return 0.0
+def _lateness(work: Any, n: int) -> tuple[float, float, float]:
     late = precision = misfit = 0.0
     for i in range(n):
         v, x, var = work[SPEEDS, i], work[BEHIND, i], work[VARIANCES, i]
         late += v * x / var
         precision += v * v / var
-        misfit += x * x / var
+        misfit += max(x, 0.0) ** 2 / var
+    return late, precision, misfit
+
+
+@kernel
+def _impossible(work: Any, n: int, interval: float, bound: float, braking: float, evidence: float) -> float:
+    """Return the braking that would explain a standstill if it is far harder than given; else 0.
+
+    `bound` is what one joint must have braked with at least.
+    """
+    if n == 0:
+        return bound if bound > braking else 0.0
+    late, precision, misfit = _lateness(work, n)
+    # Stamps that jitter make all joints miss their numbers together.
+    squares, tried = 0.0, 0
+    for m in range(1, TRIED + 1):
+        squares += work[COMMON, m] ** 2
+        tried += work[COMMON, m] != 0.0
+    more = squares / (precision * tried) if tried > 0 else 1.0
+    if more > 1.0:
+        for i in range(n):
+            work[VARIANCES, i] *= more
+        late, precision, misfit = late / more, precision / more, misfit / more
+    # A stop may come at any instant between two messages: hardly ever at that of one.
+    chance = max(min(math.log(CHANCE / (math.sqrt(precision) * interval)), 0.0), -LEAST_CHANCE)
+    odds = _stop(work, n, braking) + chance
     if late > LATE * math.sqrt(precision) or misfit > n + 4.0 * math.sqrt(2.0 * n) + 6.0:
         return 0.0
+    if odds > -evidence:
+        return bound if bound > braking else 0.0
     while odds < -evidence and braking < HARDEST:
         braking *= 2.0
-        odds = _stop(work, n, braking)
-    return braking
+        odds = _stop(work, n, braking) + chance
+    return max(braking, bound)
 
 
 @kernel
@@ -117,10 +142,32 @@ def _look(row: Any, arrival: Any, ledger: Any, rings: Any, index: int, t: int, b
     if number + 1 < arrival.samples and first == last and abs(abs(first) - v) < AGREES * v:
         return -1
     if n < MOST:
+        for m in range(TRIED + 1):
+            work[COMMON, m] = (work[COMMON, m] if n > 0 else 0.0) + v * work[ERRORS, m] / variance
         work[SPEEDS, n], work[BEHIND, n], work[VARIANCES, n] = v, late, variance
         work[STEPS, n] = min(step, SHOWS * math.sqrt(variance))
         return n + 1
     return n
+
+
+@kernel
+def _least(row: Any, arrival: Any, rings: Any, index: int) -> float:
+    return float(least_braking(row, rings, index, number_at(rings, index, arrival.samples, arrival.same_ns) + 1))
+
+
+@kernel
+def _interval_of(arrival: Any, rings: Any, index: int, t: int) -> float:
+    """Return the time from the last new message to the first that repeats it [s]."""
+    number = number_at(rings, index, arrival.samples, t) + 1
+    return (rings[number & (rings.shape[0] - 1), index].t_ns - t) * 1e-9 if number < arrival.samples else 0.0
+
+
+@kernel
+def _interval(arrivals: Any, rings: Any, joints: Any, t: int) -> float:
+    for index in joints:
+        if index >= 0 and arrivals[index].same_ns == t:
+            return _interval_of(arrivals[index], rings, index, t)
+    return 0.0
 
 
 @kernel
@@ -131,14 +178,16 @@ def judge(kinds: Any, arrivals: Any, ledgers: Any, rings: Any, joints: Any, work
         if index >= 0:
             t = max(t, arrivals[index].same_ns)
             braking = max(braking, ledgers[index].hardest)
-    n, proved = 0, False
+    n, proved, bound = 0, False, 0.0
     for index in joints:
         if index >= 0 and not proved:
             arrival = arrivals[index]
+            if t - arrival.same_ns <= SPAN_NS:
+                bound = max(bound, _least(kinds[arrival.kind], arrival, rings, index))
             found = _look(kinds[arrival.kind], arrival, ledgers[index], rings, index, t, braking, work, n)
             proved = found < 0
             n = found
-    needed = 0.0 if proved else _impossible(work, n, braking, EVIDENCE)
+    needed = 0.0 if proved else _impossible(work, n, _interval(arrivals, rings, joints, t), bound, braking, EVIDENCE)
     for index in joints:
         if index >= 0:
             ledgers[index].braking = needed
@@ -151,7 +200,7 @@ def judge_alone(row: Any, arrival: Any, ledger: Any, rings: Any, index: int, wor
     """Judge the standstill of one joint while others of its message go on."""
     braking = max(BRAKING, ledger.hardest)
     n = _look(row, arrival, ledger, rings, index, arrival.same_ns, braking, work, 0)
-    needed = 0.0 if n < 0 else _impossible(work, n, braking, ALONE)
+    needed = 0.0 if n < 0 else _impossible(work, n, _interval_of(arrival, rings, index, arrival.same_ns), 0.0, braking, ALONE)
     ledger.braking = needed
     arrival.abrupt = DEAD if n < 0 or needed > 0.0 else STANDS_ALONE
 

@@ -75,7 +75,6 @@ def ingest_joints(
     offset: NDArray[np.int64],
     values: NDArray[np.float64],
     rates: NDArray[np.float64],
-    alive: NDArray[np.uint8],
     gate: float,
     lag_ns: int,
     verdict: NDArray[np.uint8],
@@ -117,7 +116,7 @@ def ingest_joints(
         t = t_ns[m]
         sigma = min(sigma_t[m], 1e3) if sigma_t[m] > 0.0 else 0.0
         same, settled, dead, newest = True, True, False, 0  # how long all have repeated themselves; whether one did alone
-        unjudged, thawed, moved = False, False, False
+        unjudged, alive, thawed, moved = False, False, False, False
         for first in range(offset[m], offset[m + 1], tasks.shape[0] - 1):
             n = 0
             ask_from = soon + first - offset[m]
@@ -166,6 +165,8 @@ def ingest_joints(
                     settled = settled and t - arrival.same_ns >= SETTLED_NS
                     same = same and t - arrival.same_ns > FROZEN_NS
                     unjudged = unjudged or arrival.abrupt == UNJUDGED
+                    if arrival.abrupt != STANDS and rate != rings[(number - 1) & (rings.shape[0] - 1), index].rate:
+                        alive = alive or not (math.isnan(rate) or math.isnan(rings[(number - 1) & (rings.shape[0] - 1), index].rate))
                     dead = dead or arrival.abrupt == DEAD or (arrival.abrupt == UNJUDGED and t - arrival.same_ns >= ALONE_NS)
                 else:
                     same = settled = False
@@ -234,10 +235,9 @@ def ingest_joints(
                 asked = _ask_on(tracks, layout_rows, ask_from, asked, asks)
         if newest > 0:
             joints = layout_rows[begin : begin + size]
-            if m < alive.shape[0] and alive[m] == 1:
-                same = settled = False
+            if alive:  # a velocity that is new shows that the source is not frozen
                 for index in joints:
-                    if index >= 0:
+                    if index >= 0 and arrivals[index].same_ns < t:
                         arrivals[index].abrupt = STANDS
             if thawed and not moved:
                 for index in joints:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from twind.estimation.compile import kernel
+from twind.estimation.compile import inlined, kernel
 from twind.estimation.joint_lanes import nearest
 
 MOST = 64  # numbers that are looked at
@@ -21,17 +21,19 @@ LEAST_TRIED = 3  # ... or as few
 FARTHEST = 8  # numbers that are continued over
 BEFORE_NS = 2_500_000_000  # older ones say nothing
 OVERDUE = 2.5  # intervals without a new number: the joint stood already
+MOVING = 10.0  # sigmas of position per second: slower is not moving
 HIDDEN = 1.5  # steps of its encoder that a joint may still have to go
-SHOWS = 6.0  # sigmas that no encoder hides
-UNSEEN = 0.01  # sigmas of position that no encoder is trusted to show
+SHOWS = 3.0  # sigmas that no encoder hides
+UNSEEN = 0.003  # sigmas of position that no encoder is trusted to show
 EXACT = 1e-12  # of a position: what is less is the rounding of numbers themselves
 NOISY = 24  # numbers in a row that differ, before noise is told by them
 DRIFT = 0.5  # of the noise that motion may make up from one number to the next: stamps that jitter are not noise
 FINE = 0.25  # of the noise: a larger step is an encoder's, which may flicker and cease to
 
-TIMES, NUMBERS, ONE, OTHER = range(4)
-"""Rows of the workspace: times before the standstill [s] and numbers relative to the last, newest first; two for polynomials."""
-WORK = (8, MOST)
+TIMES, NUMBERS, ONE, OTHER, ERRORS = range(5)
+"""Rows of the workspace: times before the standstill [s] and numbers relative to the last, newest first; two for polynomials; by
+how much the numbers before the last were missed, 0 for the last itself."""
+WORK = (10, MOST)
 
 
 @kernel
@@ -127,6 +129,11 @@ def _continue(work: Any, first: int, n: int, t: float, degree: int) -> tuple[flo
     return linear, square, cubic, chosen
 
 
+@inlined
+def _of(degree: int, linear: float, square: float, cubic: float) -> float:
+    return linear if degree == 1 else (square if degree == 2 else cubic)  # noqa: PLR2004
+
+
 @kernel
 def undisturbed(row: Any, work: Any, count: int, step: float, braking_s: float) -> tuple[float, float, float]:
     """Compare the last number with where those before lead.
@@ -155,7 +162,7 @@ def undisturbed(row: Any, work: Any, count: int, step: float, braking_s: float) 
         tried = min(count - over - n, TRIED)
         first = second = third = 0.0
         for m in range(1, tried + 1):
-            linear, square, cubic, _ = _continue(work, m + over, n, work[TIMES, m], 0) if m + over + n <= count else (0.0, 0.0, 0.0, 0.0)
+            linear, square, cubic, _ = _continue(work, m + over, n, work[TIMES, m], 0)
             z = work[NUMBERS, m]
             first += (linear - z) ** 2
             second += (square - z) ** 2
@@ -170,8 +177,13 @@ def undisturbed(row: Any, work: Any, count: int, step: float, braking_s: float) 
         n += n // 2
     if best_n == 0:
         return 0.0, 0.0, 1.0
+    for m in range(TRIED + 1):
+        work[ERRORS, m] = 0.0
+        if 0 < m <= count - over - best_n:
+            linear, square, cubic, _ = _continue(work, m + over, best_n, work[TIMES, m], 0)
+            work[ERRORS, m] = _of(best_degree, linear, square, cubic) - work[NUMBERS, m]
     linear, square, cubic, slope = _continue(work, over, best_n, 0.0, best_degree)
-    ahead = linear if best_degree == 1 else (square if best_degree == 2 else cubic)
+    ahead = _of(best_degree, linear, square, cubic)
     # Mean speed up to the last number, which braking would have lowered.
     back = over + min(best_n, FEWEST) - 1
     chord = -work[NUMBERS, back] / -work[TIMES, back]
@@ -191,6 +203,8 @@ def undisturbed(row: Any, work: Any, count: int, step: float, braking_s: float) 
     if work[TIMES, 0] < 0.0:  # another joint was new after it: this one was on its way from one step to the next
         late -= 0.5 * max(0.0, step - speed * interval)
         variance += step * step / 12.0
+    for m in range(1, TRIED + 1):
+        work[ERRORS, m] *= sign
     if not speed < row.top_speed:  # a faster one is a position that wrapped around
         return 0.0, 0.0, 1.0
     return speed, late, variance

@@ -49,7 +49,6 @@ Model = Literal["singer", "ca", "cv"]
 """Singer, constant acceleration, constant velocity."""
 
 _NO_RATES = np.zeros(0)
-_NOT_TOLD = np.zeros(0, np.uint8)
 
 
 class JointBank:
@@ -197,7 +196,6 @@ class JointBank:
         verdict: NDArray[np.uint8],
         nis: NDArray[np.float64],
         rates: NDArray[np.float64] = _NO_RATES,
-        alive: NDArray[np.uint8] = _NOT_TOLD,
     ) -> None:
         """Use M messages with K positions in all, in order of arrival.
 
@@ -214,8 +212,6 @@ class JointBank:
             verdict: (K,) out: `Verdict` of each position, `NO_VERDICT` where the layout passes it over.
             nis: (K,) out: normalised innovation squared, NaN where there was no prediction to compare with.
             rates: (K,) reported velocities, NaN where there is none [rad/s or m/s]; empty when there are none at all.
-            alive: (M,) 1 where other numbers of a message are new though its positions are not: it stands, and is not frozen;
-                empty, or short, where nothing is known of that.
 
         Raises:
             ValueError: The columns do not fit together.
@@ -230,7 +226,7 @@ class JointBank:
         if not ingest_joints(
             self._kinds, self._arrivals, self._tracks, self._ledgers, self._shown, self._rings, self._bases,
             self._ledger_bases, self._tasks, self._paces, self._work, self._layout_start, self._layout_rows, layout,
-            t_ns, sigma_t, skip, offset, values, rates, alive, self._gate, self._lag_ns, verdict, nis,
+            t_ns, sigma_t, skip, offset, values, rates, self._gate, self._lag_ns, verdict, nis,
         ):  # fmt: skip
             raise ValueError(f"offsets up to {offset[-1]} do not ascend, or exceed the columns ({values.shape[0]} entries)")
 

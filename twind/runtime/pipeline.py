@@ -80,7 +80,7 @@ class Feed:
         joints, bodies = JointColumns(), BodyColumns()
         refused: dict[Refusal, Refused] = {}
         known = self._bindings.known
-        velocities, efforts = self._estimators.uses_velocity, self._estimators.efforts is not None
+        efforts = self._estimators.efforts is not None
         values, ends, number = joints.position, joints.offset, joints.number
         for message in messages:
             topic, payload = message.topic, message.payload
@@ -107,7 +107,7 @@ class Feed:
             joints.device_ns.append(sample.stamp_ns)
             joints.receive_ns.append(message.receive_ns)
             joints.layout.append(layout)
-            if velocities and sample.velocity:
+            if sample.velocity:  # whether they are used or not, they tell a source that repeats itself from a robot that stands
                 pad(joints.velocity, ends[-1], math.nan)
                 joints.velocity += sample.velocity
             if efforts and sample.effort:
