@@ -33,10 +33,10 @@ BRAKING = 40.0  # rad/s^2 or m/s^2: more than arms do, and the emergency stops o
 BRAKING_S = 0.015  # that the stop of a machine takes ...
 AXES = 4  # ... if so many axes stop at once ...
 GENTLE = 10.0  # rad/s^2 or m/s^2: ... unless it need not brake harder than this
-EVIDENCE, ALONE = 4.5, 9.0  # logarithm of the odds against a stop, of a message and of one joint alone
+EVIDENCE, ALONE = 4.0, 9.0  # logarithm of the odds against a stop, of a message and of one joint alone
 CHANCE = 2.5  # sigmas of an instant: the width of the bell curve
 LEAST_CHANCE = 3.5  # logarithm of the odds that this may make
-LATE = 3.0  # sigmas by which the last numbers may be late
+LATE = 4.0  # sigmas by which the last numbers may be late
 GRANTED = 4.0  # times the braking that a robot showed when it had stopped in truth
 HARDEST = 1e7  # rad/s^2 that can be granted
 WHERE_IT_STOOD = 10.0  # sigmas of position between the numbers before and after a standstill
@@ -117,7 +117,7 @@ def _impossible(work: Any, n: int, interval: float, bound: float, braking: float
     # A stop may come at any instant between two messages: hardly ever at that of one.
     chance = max(min(math.log(CHANCE / (math.sqrt(precision) * interval)), 0.0), -LEAST_CHANCE)
     odds = _stop(work, n, braking) + chance
-    if late > LATE * math.sqrt(precision) or misfit > n + 4.0 * math.sqrt(2.0 * n) + 6.0:
+    if late > LATE * math.sqrt(precision) or misfit > n + 6.0 * math.sqrt(2.0 * n) + 10.0:
         return 0.0
     if odds > -evidence:
         return bound if bound > braking else 0.0

@@ -156,7 +156,7 @@ def undisturbed(row: Any, work: Any, count: int, step: float, braking_s: float) 
     if not interval > 0.0 or -work[TIMES, 0] > OVERDUE * interval:
         return 0.0, 0.0, 1.0
     over = max(min(int(braking_s / interval), FARTHEST, (count - FEWEST - LEAST_TRIED) // 2), 1)
-    best, best_n, best_degree = math.inf, 0, 0
+    best, worst, best_n, best_degree = math.inf, 0.0, 0, 0
     n = FEWEST
     while count - over - n >= LEAST_TRIED:
         tried = min(count - over - n, TRIED)
@@ -167,7 +167,8 @@ def undisturbed(row: Any, work: Any, count: int, step: float, braking_s: float) 
             first += (linear - z) ** 2
             second += (square - z) ** 2
             third += (cubic - z) ** 2
-        share = (1.0 + 4.0 / tried) / tried
+        share = (1.0 + 2.0 / tried) / tried
+        worst = max(worst, share * second)
         if share * first < best:
             best, best_n, best_degree = share * first, n, 1
         if share * second < best:
@@ -199,7 +200,7 @@ def undisturbed(row: Any, work: Any, count: int, step: float, braking_s: float) 
         speed = math.sqrt(max(speed * speed - 2.0 * max(braked, 0.0) * hidden, 0.0))
     late = sign * ahead
     floor = UNSEEN * math.sqrt(row.r)
-    variance = best + floor * floor
+    variance = max(best, min(step * step / 12.0, worst)) + floor * floor
     if work[TIMES, 0] < 0.0:  # another joint was new after it: this one was on its way from one step to the next
         late -= 0.5 * max(0.0, step - speed * interval)
         variance += step * step / 12.0
