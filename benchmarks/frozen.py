@@ -184,7 +184,9 @@ def main() -> None:
     for title, freezes in (("frozen in motion, told within 1 s", True), ("stopped in truth, told all the same", False)):
         print(f"\n{title}, of {options.trials}\n{'':32}" + "".join(f"{name:>25}" for name in ENCODERS))
         print(f"{'Hz':>32}" + "".join("".join(f"{rate:>5}" for rate in RATES) for _ in ENCODERS))
-        cells = {name: what for name, what in MOVING.items()} if freezes else {name: (what, 1.0) for name, what in STOPPING.items()}
+        cells = (
+            {name: what for name, what in MOVING.items()} if freezes else {name: (what, 1.0) for name, what in STOPPING.items()}
+        )
         for name, (motion, unit) in cells.items():
             if options.only not in name:
                 continue

@@ -37,6 +37,7 @@ EVIDENCE, ALONE = 4.0, 9.0  # logarithm of the odds against a stop, of a message
 CHANCE = 2.5  # sigmas of an instant: the width of the bell curve
 LEAST_CHANCE = 3.5  # logarithm of the odds that this may make
 LATE = 4.0  # sigmas by which the last numbers may be late
+SURELY = 2.0  # times the braking that tells a source, for one joint alone
 GRANTED = 4.0  # times the braking that a robot showed when it had stopped in truth
 HARDEST = 1e7  # rad/s^2 that can be granted
 WHERE_IT_STOOD = 10.0  # sigmas of position between the numbers before and after a standstill
@@ -44,6 +45,9 @@ AGREES = 0.35  # of a speed, between what is reported and what the numbers show
 
 UNJUDGED, FROZEN, STANDS, DEAD, STANDS_ALONE = 0, 1, 2, 3, 4
 """What a standstill was found to be: not yet judged, of a frozen source, true; and of one joint alone."""
+
+_REPEATS, _STOPPED = -1, -2
+"""What one joint can prove: that its source is frozen, and that it is not."""
 
 SPEEDS, BEHIND, VARIANCES, STEPS, COMMON = range(5, 10)
 """Rows of the workspace: of the joints of a message, what `undisturbed` found; of its last numbers, what all missed together."""
@@ -129,18 +133,21 @@ def _impossible(work: Any, n: int, interval: float, bound: float, braking: float
 
 @kernel
 def _look(row: Any, arrival: Any, ledger: Any, rings: Any, index: int, t: int, braking: float, work: Any, n: int) -> int:
-    """Note how one joint moved up to `t`; return how many joints were noted, or -1 where it alone proves a frozen source."""
+    """Note how one joint moved up to `t`; return how many joints were noted, or what it alone proves."""
     count, step, every = collect(row, rings, index, arrival.samples, t, work)
     if ledger.dithers == 1 or (ledger.dithers == 0 and noisy(work, count, every, step)):
-        return -1
+        return _REPEATS
     v, late, variance = undisturbed(row, work, count, step, max(BRAKING_S, 1.0 / braking))
     if not v > MOVING * math.sqrt(row.r):
         return n
     mask = rings.shape[0] - 1
     number = number_at(rings, index, arrival.samples, t)
-    first, last = rings[(number + 1) & mask, index].rate, rings[(arrival.samples - 1) & mask, index].rate
-    if number + 1 < arrival.samples and first == last and abs(abs(first) - v) < AGREES * v:
-        return -1
+    moving, last = rings[number & mask, index].rate, rings[(arrival.samples - 1) & mask, index].rate
+    if number + 1 < arrival.samples and abs(abs(moving) - v) < AGREES * v:
+        if last == moving:
+            return _REPEATS
+        if abs(last) < AGREES * v:
+            return _STOPPED
     if n < MOST:
         for m in range(TRIED + 1):
             work[COMMON, m] = (work[COMMON, m] if n > 0 else 0.0) + v * work[ERRORS, m] / variance
@@ -178,21 +185,19 @@ def judge(kinds: Any, arrivals: Any, ledgers: Any, rings: Any, joints: Any, work
         if index >= 0:
             t = max(t, arrivals[index].same_ns)
             braking = max(braking, ledgers[index].hardest)
-    n, proved, bound = 0, False, 0.0
+    n, bound = 0, 0.0
     for index in joints:
-        if index >= 0 and not proved:
+        if index >= 0 and n >= 0:
             arrival = arrivals[index]
             if t - arrival.same_ns <= SPAN_NS:
                 bound = max(bound, _least(kinds[arrival.kind], arrival, rings, index))
-            found = _look(kinds[arrival.kind], arrival, ledgers[index], rings, index, t, braking, work, n)
-            proved = found < 0
-            n = found
-    needed = 0.0 if proved else _impossible(work, n, _interval(arrivals, rings, joints, t), bound, braking, EVIDENCE)
+            n = _look(kinds[arrival.kind], arrival, ledgers[index], rings, index, t, braking, work, n)
+    needed = 0.0 if n < 0 else _impossible(work, n, _interval(arrivals, rings, joints, t), bound, braking, EVIDENCE)
     for index in joints:
         if index >= 0:
             ledgers[index].braking = needed
             if arrivals[index].abrupt != DEAD:
-                arrivals[index].abrupt = FROZEN if proved or needed > 0.0 else STANDS
+                arrivals[index].abrupt = FROZEN if n == _REPEATS or needed > 0.0 else STANDS
 
 
 @kernel
@@ -200,9 +205,18 @@ def judge_alone(row: Any, arrival: Any, ledger: Any, rings: Any, index: int, wor
     """Judge the standstill of one joint while others of its message go on."""
     braking = max(BRAKING, ledger.hardest)
     n = _look(row, arrival, ledger, rings, index, arrival.same_ns, braking, work, 0)
-    needed = 0.0 if n < 0 else _impossible(work, n, _interval_of(arrival, rings, index, arrival.same_ns), 0.0, braking, ALONE)
+    needed = 0.0
+    if n >= 0:
+        bound = _least(row, arrival, rings, index) / SURELY
+        needed = _impossible(work, n, _interval_of(arrival, rings, index, arrival.same_ns), bound, braking, ALONE)
     ledger.braking = needed
-    arrival.abrupt = DEAD if n < 0 or needed > 0.0 else STANDS_ALONE
+    arrival.abrupt = DEAD if n == _REPEATS or needed > 0.0 else STANDS_ALONE
+
+
+@inlined
+def differs(rate: float, before: float) -> bool:
+    """Say whether a velocity is another than the one before, which may be none."""
+    return bool(abs(rate - before) > 0.0)
 
 
 @inlined

@@ -15,6 +15,7 @@ from twind.estimation.joint_frozen import (
     SETTLED_NS,
     STANDS,
     UNJUDGED,
+    differs,
     far,
     grant,
     judge,
@@ -116,7 +117,7 @@ def ingest_joints(
         t = t_ns[m]
         sigma = min(sigma_t[m], 1e3) if sigma_t[m] > 0.0 else 0.0
         same, settled, dead, newest = True, True, False, 0  # how long all have repeated themselves; whether one did alone
-        unjudged, alive, thawed, moved = False, False, False, False
+        stands, unjudged, alive, thawed, moved = True, False, False, False, False
         for first in range(offset[m], offset[m + 1], tasks.shape[0] - 1):
             n = 0
             ask_from = soon + first - offset[m]
@@ -165,11 +166,11 @@ def ingest_joints(
                     settled = settled and t - arrival.same_ns >= SETTLED_NS
                     same = same and t - arrival.same_ns > FROZEN_NS
                     unjudged = unjudged or arrival.abrupt == UNJUDGED
-                    if arrival.abrupt != STANDS and rate != rings[(number - 1) & (rings.shape[0] - 1), index].rate:
-                        alive = alive or not (math.isnan(rate) or math.isnan(rings[(number - 1) & (rings.shape[0] - 1), index].rate))
+                    if not math.isnan(rate):
+                        alive = alive or differs(rate, rings[(number - 1) & (rings.shape[0] - 1), index].rate)
                     dead = dead or arrival.abrupt == DEAD or (arrival.abrupt == UNJUDGED and t - arrival.same_ns >= ALONE_NS)
                 else:
-                    same = settled = False
+                    same = settled = stands = False
                     if arrival.frozen == 1 and number > 0:
                         thawed = True
                         moved = moved or far(row, arrival, z)
@@ -235,15 +236,16 @@ def ingest_joints(
                 asked = _ask_on(tracks, layout_rows, ask_from, asked, asks)
         if newest > 0:
             joints = layout_rows[begin : begin + size]
-            if alive:  # a velocity that is new shows that the source is not frozen
+            alive = alive and stands
+            if alive:  # all positions are old, and a velocity is new: the source is not frozen
                 for index in joints:
-                    if index >= 0 and arrivals[index].same_ns < t:
+                    if index >= 0:
                         arrivals[index].abrupt = STANDS
             if thawed and not moved:
                 for index in joints:
                     if index >= 0 and arrivals[index].frozen == 1:
                         grant(ledgers[index])
-            if settled and unjudged:
+            if settled and unjudged and not alive:
                 judge(kinds, arrivals, ledgers, rings, joints, work)
             for index in joints:
                 if index >= 0:

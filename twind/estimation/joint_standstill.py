@@ -131,7 +131,7 @@ def _continue(work: Any, first: int, n: int, t: float, degree: int) -> tuple[flo
 
 @inlined
 def _of(degree: int, linear: float, square: float, cubic: float) -> float:
-    return linear if degree == 1 else (square if degree == 2 else cubic)  # noqa: PLR2004
+    return linear if degree == 1 else (square if degree == 2 else cubic)
 
 
 @kernel

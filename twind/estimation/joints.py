@@ -24,8 +24,8 @@ from twind.estimation.joint_records import (
     TRACK,
     aligned,
 )
-from twind.estimation.joint_standstill import WORK
 from twind.estimation.joint_stamps import LEAST, MOST
+from twind.estimation.joint_standstill import WORK
 from twind.estimation.kept import Kept
 from twind.model.time import NO_STAMP
 
