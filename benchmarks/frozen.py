@@ -9,7 +9,7 @@ source freezes at a random message of a motion; machines stop in several ways. C
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,9 @@ from twind.estimation import JointBank
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Floats = np.ndarray
+    from numpy.typing import NDArray
+
+    Floats = NDArray[Any]
     Motion = Callable[[np.random.Generator, Floats], Floats]
 
 START_NS = 1_700_000_000_000_000_000
@@ -33,7 +35,8 @@ def swing(low: float, high: float, axes: int) -> Motion:
 
     def motion(rng: np.random.Generator, t: Floats) -> Floats:
         w = rng.uniform(0.3, 0.8, axes) * max(1.0, high)
-        return rng.uniform(low, high, axes) / w * np.sin(w * t[:, None] + rng.uniform(0.0, 6.28, axes))
+        way: Floats = rng.uniform(low, high, axes) / w * np.sin(w * t[:, None] + rng.uniform(0.0, 6.28, axes))
+        return way
 
     return motion
 
@@ -41,17 +44,20 @@ def swing(low: float, high: float, axes: int) -> Motion:
 def pendulum(rng: np.random.Generator, t: Floats) -> Floats:
     """Return a double pendulum of about 1 and 2 Hz."""
     w = rng.uniform(0.8, 1.2, 2) * 2.0 * np.pi * np.array([0.8, 1.7])
-    return np.array([0.6, 0.4]) * np.sin(w * t[:, None] + rng.uniform(0.0, 6.28, 2))
+    way: Floats = np.array([0.6, 0.4]) * np.sin(w * t[:, None] + rng.uniform(0.0, 6.28, 2))
+    return way
 
 
 def turning(rng: np.random.Generator, t: Floats) -> Floats:
     """Return two wheels that turn at almost constant speeds."""
-    return rng.uniform(0.5, 6.0, 2) * t[:, None] + 0.1 * np.sin(2.0 * t[:, None])
+    way: Floats = rng.uniform(0.5, 6.0, 2) * t[:, None] + 0.1 * np.sin(2.0 * t[:, None])
+    return way
 
 
 def gripping(rng: np.random.Generator, t: Floats) -> Floats:
     """Return the two fingers of a gripper that closes [m]."""
-    return np.repeat(rng.uniform(0.01, 0.05) * t[:, None], 2, axis=1)
+    way: Floats = np.repeat(rng.uniform(0.01, 0.05) * t[:, None], 2, axis=1)
+    return way
 
 
 MOVING: dict[str, tuple[Motion, float]] = {
@@ -64,11 +70,12 @@ MOVING: dict[str, tuple[Motion, float]] = {
 }
 
 
-def stop(t: Floats, at: Floats, speed: Floats, braking: Floats) -> Floats:
+def stop(t: Floats, at: Any, speed: Any, braking: Any) -> Floats:
     """Return the way of axes that brake evenly to a stand from `at` on; an infinite braking stops them there."""
     lasts = speed / braking
     s = np.clip(t[:, None] - at, 0.0, lasts)
-    return speed * np.minimum(t[:, None], at) + speed * s - 0.5 * np.where(np.isfinite(braking), braking, 0.0) * s**2
+    way: Floats = speed * np.minimum(t[:, None], at) + speed * s - 0.5 * np.where(np.isfinite(braking), braking, 0.0) * s**2
+    return way
 
 
 def braking(a: float, low: float, high: float, *, scaled: bool = False, axes: int = 7) -> Motion:
@@ -109,12 +116,14 @@ def creep(rng: np.random.Generator, t: Floats) -> Floats:
 def reversals(rng: np.random.Generator, t: Floats) -> Floats:
     """Return axes that run back and forth at constant speed with sharp turns, and never stand."""
     lasts = rng.uniform(0.3, 0.8, 7)
-    return rng.uniform(0.1, 1.0, 7) * np.abs((t[:, None] + rng.uniform(0, 1, 7)) % (2.0 * lasts) - lasts)
+    way: Floats = rng.uniform(0.1, 1.0, 7) * np.abs((t[:, None] + rng.uniform(0, 1, 7)) % (2.0 * lasts) - lasts)
+    return way
 
 
 def standing(rng: np.random.Generator, t: Floats) -> Floats:
     """Return axes that never move."""
-    return np.repeat(rng.uniform(-2.0, 2.0, (1, 7)), t.size, axis=0)
+    way: Floats = np.repeat(rng.uniform(-2.0, 2.0, (1, 7)), t.size, axis=0)
+    return way
 
 
 STOPPING: dict[str, Motion] = {
@@ -142,10 +151,10 @@ def told(motion: Motion, rate: int, quantum: float, trials: int, seed: int, *, f
     robots = []
     for _ in range(trials):
         z = motion(rng, t)
-        if quantum == 0.0:
-            z = z + NOISE * rng.normal(size=z.shape) if freezes else z
-        else:
+        if quantum > 0.0:
             z = np.round(z / quantum) * quantum
+        elif freezes:
+            z = z + NOISE * rng.normal(size=z.shape)
         if freezes:
             cut = int(rng.integers(2 * rate, 3 * rate))
             z = np.concatenate([z[: cut + 1], np.repeat(z[cut : cut + 1], t.size - cut - 1, axis=0)])[: cut + 1 + rate]
@@ -160,13 +169,14 @@ def _feed(t: Floats, z: Floats, rate: int) -> bool:
     axes = z.shape[1]
     bank = JointBank(axes)
     layout = bank.add_layout(range(axes))
+    stamps = START_NS + np.rint(t * 1e9).astype(np.int64)
     ever = False
     step = max(1, rate // 4)
     for begin in range(0, len(t), step):
         rows = slice(begin, min(begin + step, len(t)))
         n = rows.stop - rows.start
         bank.ingest(
-            np.full(n, layout, np.int32), START_NS + np.rint(t[rows] * 1e9).astype(np.int64), np.zeros(n), np.zeros(n, np.uint8),
+            np.full(n, layout, np.int32), stamps[rows], np.zeros(n), np.zeros(n, np.uint8),
             np.arange(n + 1, dtype=np.int64) * axes, np.ascontiguousarray(z[rows]).reshape(-1),
             np.zeros(n * axes, np.uint8), np.zeros(n * axes),
         )  # fmt: skip
@@ -184,9 +194,7 @@ def main() -> None:
     for title, freezes in (("frozen in motion, told within 1 s", True), ("stopped in truth, told all the same", False)):
         print(f"\n{title}, of {options.trials}\n{'':32}" + "".join(f"{name:>25}" for name in ENCODERS))
         print(f"{'Hz':>32}" + "".join("".join(f"{rate:>5}" for rate in RATES) for _ in ENCODERS))
-        cells = (
-            {name: what for name, what in MOVING.items()} if freezes else {name: (what, 1.0) for name, what in STOPPING.items()}
-        )
+        cells = MOVING if freezes else {name: (what, 1.0) for name, what in STOPPING.items()}
         for name, (motion, unit) in cells.items():
             if options.only not in name:
                 continue

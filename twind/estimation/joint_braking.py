@@ -1,4 +1,4 @@
-"""How hard a joint must have braked if it stands where its numbers began to repeat: a bound from below, from its last samples."""
+"""How hard a joint must have braked if it stands where its numbers began to repeat: a bound from below."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ _REPEATS, _STOPPED = -1, -2
 """What one joint can prove: that its source is frozen, and that it is not."""
 
 SPEEDS, BEHIND, VARIANCES, STEPS, COMMON = range(5, 10)
-"""Rows of the workspace: of the joints of a message, what `undisturbed` found; of its last numbers, what all missed together."""
+"""Rows of the workspace: what `undisturbed` found of the joints of a message; what they missed together of its last numbers."""
 
 
 @inlined

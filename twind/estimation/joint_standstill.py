@@ -31,8 +31,8 @@ DRIFT = 0.5  # of the noise that motion may make up from one number to the next:
 FINE = 0.25  # of the noise: a larger step is an encoder's, which may flicker and cease to
 
 TIMES, NUMBERS, ONE, OTHER, ERRORS = range(5)
-"""Rows of the workspace: times before the standstill [s] and numbers relative to the last, newest first; two for polynomials; by
-how much the numbers before the last were missed, 0 for the last itself."""
+"""Rows of the workspace: times before the standstill [s] and numbers relative to the last, newest first; two for polynomials;
+by how much the numbers before the last were missed."""
 WORK = (10, MOST)
 
 
@@ -47,7 +47,7 @@ def number_at(rings: Any, index: int, end: int, t: int) -> int:
             low = middle
         else:
             high = middle
-    return low
+    return int(low)
 
 
 @kernel
