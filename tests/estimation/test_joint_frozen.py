@@ -23,10 +23,11 @@ def repeating(z: np.ndarray, begin: int) -> np.ndarray:
     return np.concatenate([z[: begin + 1], np.repeat(z[begin : begin + 1], z.shape[0] - begin - 1, axis=0)])
 
 
-def stop(s: np.ndarray, at: np.ndarray, speed: np.ndarray, braking: float) -> np.ndarray:
+def stop(s: np.ndarray, at: Any, speed: Any, braking: float) -> np.ndarray:
     """Return the positions of a joint that brakes to a stand."""
     way = np.clip(s - at, 0.0, speed / braking)
-    return speed * np.minimum(s, at) + speed * way - 0.5 * braking * way**2
+    z: np.ndarray = speed * np.minimum(s, at) + speed * way - 0.5 * braking * way**2
+    return z
 
 
 @pytest.mark.parametrize("log", ["sys_id_01", "sys_id_03"])
@@ -194,7 +195,8 @@ def test_a_velocity_that_is_repeated_tells_of_a_slow_joint_that_froze(
 def swing(rng: np.random.Generator, s: np.ndarray, low: float, high: float) -> np.ndarray:
     """Return seven axes that swing with top speeds from `low` to `high`."""
     rate = rng.uniform(0.3, 0.8, 7)
-    return rng.uniform(low, high, 7) / rate * np.sin(rate * s[:, None] + rng.uniform(0.0, 6.28, 7))
+    z: np.ndarray = rng.uniform(low, high, 7) / rate * np.sin(rate * s[:, None] + rng.uniform(0.0, 6.28, 7))
+    return z
 
 
 def ever_frozen(robot: Any, t: np.ndarray, z: np.ndarray, **more: np.ndarray) -> bool:
