@@ -1,17 +1,17 @@
 """Whether a source repeats itself: fresh stamps, old numbers.
 
-Frozen: the same number to its last bit, in every joint of a message, for almost a second, although for one joint at least that
-cannot be true:
+A robot that stands still repeats itself, too. So when all joints of a message have repeated their numbers for a moment, two
+stories of the last new message are compared, once: the motion went on as it was up to there and then its source fell silent;
+or the machine braked to a stand, as hard as machines do. It is frozen when the first explains the numbers of all joints
+far better than the second, and not worse than a stop at any other instant does; or when
 
-- it would have had to brake harder than joints do: from the speed v that its last samples show, in the way d by which they
-  stayed behind that speed plus what an encoder does not show, at v^2 / 2 d or more;
-- so would the joints that stopped at one instant, taken together: machines stop each axis a little earlier or later, and
-  none of them as hard as it can;
-- its encoder has dithered at rest and never repeated itself there;
-- the velocity that it reports, and that was found honest, is repeated as well and is not zero.
+- the joint's numbers were noisy, so that they cannot repeat;
+- its message repeats a velocity, to its last bit, that agreed with its motion and is not zero.
 
-Any other number ends it. When a joint then goes on from where it stood, it had stopped in truth: much harder braking is
+Any other number ends it. When the robot then goes on from where it stood, it had stopped in truth: much harder braking is
 granted to it from then on.
+
+One joint alone that repeats itself while others of its message go on is judged in the same way, by more evidence.
 """
 
 from __future__ import annotations
@@ -20,169 +20,214 @@ import math
 from typing import Any
 
 from twind.estimation.compile import inlined, kernel
-from twind.estimation.joint_channels import USED
+from twind.estimation.joint_braking import SPAN_NS, least_braking
 from twind.estimation.joint_lanes import nearest
 from twind.estimation.joint_records import FARTHEST_NS, RESTART_NS
 from twind.estimation.joint_rest import RESTLESS
+from twind.estimation.joint_standstill import ERRORS, MOST, MOVING, SHOWS, TRIED, collect, noisy, number_at, undisturbed
 
-FROZEN_NS = 800_000_000
-SPAN_NS = 30_000_000  # between the samples that tell the speed at which a repetition began ...
-LONGEST_S = 0.5  # ... but no further back than this
+SETTLED_NS = 50_000_000  # after which a standstill is judged
+ALONE_NS = 100_000_000  # and one of a joint alone
+FROZEN_NS = 740_000_000  # after which it is told: sources of 4 Hz and more within a second
 BRAKING = 40.0  # rad/s^2 or m/s^2: more than arms do, and the emergency stops of arms
-BRAKING_TOGETHER = 45.0  # root of the sum of squares, over the joints of a machine that came to a stand at one instant
-GRANTED = 4.0  # times the braking that a joint showed when it had stopped in truth
+BRAKING_S = 0.015  # that the stop of a machine takes ...
+AXES = 4  # ... if so many axes stop at once ...
+GENTLE = 10.0  # rad/s^2 or m/s^2: ... unless it need not brake harder than this
+EVIDENCE, ALONE = 4.0, 9.0  # logarithm of the odds against a stop, of a message and of one joint alone
+CHANCE = 2.5  # sigmas of an instant: the width of the bell curve
+LEAST_CHANCE = 3.5  # logarithm of the odds that this may make
+LATE = 4.0  # sigmas by which the last numbers may be late
+SURELY = 2.0  # times the braking that tells a source, for one joint alone
+GRANTED = 4.0  # times the braking that a robot showed when it had stopped in truth
+HARDEST = 1e7  # rad/s^2 that can be granted
 WHERE_IT_STOOD = 10.0  # sigmas of position between the numbers before and after a standstill
-SHORTEST_S = 0.004  # over which a mean speed is taken
-UNSEEN = 0.01  # sigmas of position that no encoder is trusted to show
-MOVING = 10.0  # sigmas of position per second: slower is not moving
-TOGETHER = 2  # in place of whether a standstill is abrupt: it is not, and its joints were judged together
-RECENT = 8  # samples whose third differences tell the step of an encoder, its noise and the jitter of stamps
+AGREES = 0.35  # of a speed, between what is reported and what the numbers show
 
-LONG_AGO = 64  # as many at most, while these leave nothing at all ...
-EXACT = 1e-6  # ... of the least way between two
+UNJUDGED, FROZEN, STANDS, DEAD, STANDS_ALONE = 0, 1, 2, 3, 4
+"""What a standstill was found to be: not yet judged, of a frozen source, true; and of one joint alone."""
+
+_REPEATS, _STOPPED = -1, -2
+"""What one joint can prove: that its source is frozen, and that it is not."""
+
+SPEEDS, BEHIND, VARIANCES, STEPS, COMMON = range(5, 10)
+"""Rows of the workspace: what `undisturbed` found of the joints of a message; what they missed together of its last numbers."""
 
 
 @inlined
-def begins_to_repeat(arrival: Any, number: int, t: int, z: float) -> bool:
-    """Note whether the newest sample repeats the one before exactly; say whether it is the first to do so."""
+def repeats(arrival: Any, track: Any, ledger: Any, number: int, t: int, z: float) -> bool:
+    """Note whether the newest sample repeats the one before exactly, and say so."""
     if number == 0 or z != arrival.newest_z or t - arrival.newest_ns > RESTART_NS:
         arrival.same_ns = t
-        arrival.abrupt = 0
+        arrival.abrupt = UNJUDGED
         return False
-    return bool(arrival.same_ns == arrival.newest_ns)
-
-
-@inlined
-def repeats(arrival: Any, t: int) -> bool:
-    """Say whether the number has been the same for long."""
-    return bool(t - arrival.same_ns > FROZEN_NS)
-
-
-@kernel
-def watch_first_repeat(
-    row: Any, arrival: Any, track: Any, ledger: Any, rings: Any, index: int, number: int, rate: float
-) -> None:
-    """Note whether it cannot be true that the joint stands from the newest sample on."""
-    least = MOVING * math.sqrt(row.r)
-    ledger.braking = 0.0
-    arrival.abrupt = (
-        track.still > RESTLESS
-        or ledger.dithers == 1
-        or (ledger.channel == USED and rate == ledger.last_rate and least < abs(rate) < row.top_speed)
-    )
-    if arrival.abrupt == 0 and track.still == 0:
-        ledger.braking = _braking(row, arrival, rings, index, number)
-        arrival.abrupt = ledger.braking > max(BRAKING, ledger.hardest)
-
-
-@kernel
-def stopped_together(arrivals: Any, ledgers: Any, joints: Any) -> bool:
-    """Say whether the joints of a message that stood still at one instant would have had to brake too hard taken together.
-
-    Asked once for each standstill of the machine, so rest costs nothing.
-    """
-    since, fresh, squares, granted = -FARTHEST_NS, False, 0.0, 0.0
-    for index in joints:
-        if index >= 0 and arrivals[index].abrupt != TOGETHER:
-            arrivals[index].abrupt = TOGETHER
-            fresh = True
-    if not fresh:
-        return False
-    for index in joints:
-        if index >= 0 and ledgers[index].braking > 0.0:
-            since = max(since, arrivals[index].same_ns)
-    for index in joints:
-        if index >= 0 and arrivals[index].same_ns == since:
-            squares += ledgers[index].braking ** 2
-            granted += ledgers[index].hardest ** 2
-    if squares <= max(BRAKING_TOGETHER * BRAKING_TOGETHER, granted):
-        return False
-    for index in joints:
-        if index >= 0:
-            arrivals[index].abrupt = 1
+    if arrival.same_ns == arrival.newest_ns and track.still > RESTLESS and ledger.dithers == 0:
+        ledger.dithers = 1
     return True
 
 
+@kernel
+def _stop(work: Any, n: int, braking: float) -> float:
+    """Return the logarithm of how much likelier a stop is than an undisturbed motion, if machines brake as given.
+
+    All joints brake for the same time, as those of a coordinated motion do, to the numbers that are repeated. What the
+    encoders no longer show of the end of it, by which all numbers are old already when they begin to repeat, is granted.
+    """
+    fastest = edges = 0.0
+    for i in range(n):
+        fastest = max(fastest, work[SPEEDS, i])
+        edges += work[SPEEDS, i] / work[STEPS, i]
+    together = min((n - 1.0) / (AXES - 1.0), 1.0) * BRAKING / braking
+    lasts = max(fastest / braking, together * min(BRAKING_S, fastest / GENTLE))
+    hidden = min(math.sqrt(2.0 * lasts / edges), lasts)
+    share = 0.5 * (lasts - hidden) ** 2 / lasts
+    odds = 0.0
+    for i in range(n):
+        late = work[BEHIND, i]
+        short = max(work[SPEEDS, i] * share - late, 0.0)
+        odds += 0.5 * (late * late - short * short) / work[VARIANCES, i]
+    return odds
+
+
+@kernel
+def _lateness(work: Any, n: int) -> tuple[float, float, float]:
+    late = precision = misfit = 0.0
+    for i in range(n):
+        v, x, var = work[SPEEDS, i], work[BEHIND, i], work[VARIANCES, i]
+        late += v * x / var
+        precision += v * v / var
+        misfit += max(x, 0.0) ** 2 / var
+    return late, precision, misfit
+
+
+@kernel
+def _impossible(work: Any, n: int, interval: float, bound: float, braking: float, evidence: float) -> float:
+    """Return the braking that would explain a standstill if it is far harder than given; else 0.
+
+    `bound` is what one joint must have braked with at least.
+    """
+    if n == 0:
+        return bound if bound > braking else 0.0
+    late, precision, misfit = _lateness(work, n)
+    # Stamps that jitter make all joints miss their numbers together.
+    squares, tried = 0.0, 0
+    for m in range(1, TRIED + 1):
+        squares += work[COMMON, m] ** 2
+        tried += work[COMMON, m] != 0.0
+    more = squares / (precision * tried) if tried > 0 else 1.0
+    if more > 1.0:
+        for i in range(n):
+            work[VARIANCES, i] *= more
+        late, precision, misfit = late / more, precision / more, misfit / more
+    # A stop may come at any instant between two messages: hardly ever at that of one.
+    chance = max(min(math.log(CHANCE / (math.sqrt(precision) * interval)), 0.0), -LEAST_CHANCE)
+    odds = _stop(work, n, braking) + chance
+    if late > LATE * math.sqrt(precision) or misfit > n + 6.0 * math.sqrt(2.0 * n) + 10.0:
+        return 0.0
+    if odds > -evidence:
+        return bound if bound > braking else 0.0
+    while odds < -evidence and braking < HARDEST:
+        braking *= 2.0
+        odds = _stop(work, n, braking) + chance
+    return max(braking, bound)
+
+
+@kernel
+def _look(row: Any, arrival: Any, ledger: Any, rings: Any, index: int, t: int, braking: float, work: Any, n: int) -> int:
+    """Note how one joint moved up to `t`; return how many joints were noted, or what it alone proves."""
+    count, step, every = collect(row, rings, index, arrival.samples, t, work)
+    if ledger.dithers == 1 or (ledger.dithers == 0 and noisy(work, count, every, step)):
+        return _REPEATS
+    v, late, variance = undisturbed(row, work, count, step, max(BRAKING_S, 1.0 / braking))
+    if not v > MOVING * math.sqrt(row.r):
+        return n
+    mask = rings.shape[0] - 1
+    number = number_at(rings, index, arrival.samples, t)
+    moving, last = rings[number & mask, index].rate, rings[(arrival.samples - 1) & mask, index].rate
+    if number + 1 < arrival.samples and abs(abs(moving) - v) < AGREES * v:
+        if last == moving:
+            return _REPEATS
+        if abs(last) < AGREES * v:
+            return _STOPPED
+    if n < MOST:
+        for m in range(TRIED + 1):
+            work[COMMON, m] = (work[COMMON, m] if n > 0 else 0.0) + v * work[ERRORS, m] / variance
+        work[SPEEDS, n], work[BEHIND, n], work[VARIANCES, n] = v, late, variance
+        work[STEPS, n] = min(step, SHOWS * math.sqrt(variance))
+        return n + 1
+    return n
+
+
+@kernel
+def _least(row: Any, arrival: Any, rings: Any, index: int) -> float:
+    return float(least_braking(row, rings, index, number_at(rings, index, arrival.samples, arrival.same_ns) + 1))
+
+
+@kernel
+def _interval_of(arrival: Any, rings: Any, index: int, t: int) -> float:
+    """Return the time from the last new message to the first that repeats it [s]."""
+    number = number_at(rings, index, arrival.samples, t) + 1
+    return (rings[number & (rings.shape[0] - 1), index].t_ns - t) * 1e-9 if number < arrival.samples else 0.0
+
+
+@kernel
+def _interval(arrivals: Any, rings: Any, joints: Any, t: int) -> float:
+    for index in joints:
+        if index >= 0 and arrivals[index].same_ns == t:
+            return _interval_of(arrivals[index], rings, index, t)
+    return 0.0
+
+
+@kernel
+def judge(kinds: Any, arrivals: Any, ledgers: Any, rings: Any, joints: Any, work: Any) -> None:
+    """Judge the standstill of a whole message."""
+    t, braking = -FARTHEST_NS, BRAKING
+    for index in joints:
+        if index >= 0:
+            t = max(t, arrivals[index].same_ns)
+            braking = max(braking, ledgers[index].hardest)
+    n, bound = 0, 0.0
+    for index in joints:
+        if index >= 0 and n >= 0:
+            arrival = arrivals[index]
+            if t - arrival.same_ns <= SPAN_NS:
+                bound = max(bound, _least(kinds[arrival.kind], arrival, rings, index))
+            n = _look(kinds[arrival.kind], arrival, ledgers[index], rings, index, t, braking, work, n)
+    needed = 0.0 if n < 0 else _impossible(work, n, _interval(arrivals, rings, joints, t), bound, braking, EVIDENCE)
+    for index in joints:
+        if index >= 0:
+            ledgers[index].braking = needed
+            if arrivals[index].abrupt != DEAD:
+                arrivals[index].abrupt = FROZEN if n == _REPEATS or needed > 0.0 else STANDS
+
+
+@kernel
+def judge_alone(row: Any, arrival: Any, ledger: Any, rings: Any, index: int, work: Any) -> None:
+    """Judge the standstill of one joint while others of its message go on."""
+    braking = max(BRAKING, ledger.hardest)
+    n = _look(row, arrival, ledger, rings, index, arrival.same_ns, braking, work, 0)
+    needed = 0.0
+    if n >= 0:
+        bound = _least(row, arrival, rings, index) / SURELY
+        needed = _impossible(work, n, _interval_of(arrival, rings, index, arrival.same_ns), bound, braking, ALONE)
+    ledger.braking = needed
+    arrival.abrupt = DEAD if n == _REPEATS or needed > 0.0 else STANDS_ALONE
+
+
 @inlined
-def resume(row: Any, arrival: Any, ledger: Any, z: float) -> None:
-    """Note how a joint goes on that was thought frozen: from where it stood, or from elsewhere."""
-    if abs(nearest(z, arrival.newest_z, row.modulus) - arrival.newest_z) < WHERE_IT_STOOD * math.sqrt(row.r):
-        ledger.hardest = max(ledger.hardest, GRANTED * ledger.braking)
+def differs(rate: float, before: float) -> bool:
+    """Say whether a velocity is another than the one before, which may be none."""
+    return bool(abs(rate - before) > 0.0)
+
+
+@inlined
+def far(row: Any, arrival: Any, z: float) -> bool:
+    """Say whether a joint goes on from elsewhere than where it stood."""
+    return bool(abs(nearest(z, arrival.newest_z, row.modulus) - arrival.newest_z) > WHERE_IT_STOOD * math.sqrt(row.r))
 
 
 @kernel
-def _newest_before(rings: Any, index: int, oldest: int, end: int, t: int) -> int:
-    """Return the number of the newest sample up to an instant; the oldest there is when there is none."""
-    mask = rings.shape[0] - 1
-    low, high = oldest, end
-    while high - low > 1:
-        middle = (low + high) // 2
-        if rings[middle & mask, index].t_ns <= t:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-@kernel
-def _unseen(row: Any, rings: Any, index: int, oldest: int, number: int) -> float:
-    """Return how far the joint may have moved unseen at sample `number`.
-
-    Third differences leave no motion, only the step of the encoder, noise and the jitter of stamps; where they are as large as
-    the least way from one sample to the next, that is the step. An encoder that counted the same number of steps each
-    time shows nothing of them yet: then more samples tell.
-    """
-    mask = rings.shape[0] - 1
-    most, step = 0.0, math.inf
-    z0 = rings[(number - 1) & mask, index].z
-    d0 = d1 = 0.0
-    for back in range(2, min(LONG_AGO, number - oldest) + 1):
-        if back > RECENT and most > EXACT * step:
-            break
-        z1 = rings[(number - back) & mask, index].z
-        first = nearest(z0, z1, row.modulus) - z1
-        if first != 0.0:
-            step = min(step, abs(first))
-        if back > 3:
-            most = max(most, abs(d1 - 2.0 * d0 + first))
-        z0, d0, d1 = z1, first, d0
-    return float(max(0.5 * most, min(step, most)) + UNSEEN * math.sqrt(row.r))
-
-
-@kernel
-def _braking(row: Any, arrival: Any, rings: Any, index: int, number: int) -> float:
-    """Return the least acceleration that stops the joint where the newest sample is; 0 where it hardly moved.
-
-    The speed is a bound from below: the least of the means over the last 4 to 30 ms, which braking would have lowered.
-    """
-    mask = rings.shape[0] - 1
-    oldest = max(0, number - rings.shape[0])
-    if number - oldest < RECENT:
-        return 0.0
-    z, t = arrival.newest_z, arrival.newest_ns
-    first = _newest_before(rings, index, oldest, number, t - SPAN_NS)
-    second = _newest_before(rings, index, oldest, number, rings[first & mask, index].t_ns - SPAN_NS)
-    a = (t - rings[first & mask, index].t_ns) * 1e-9
-    b = (t - rings[second & mask, index].t_ns) * 1e-9
-    if not (0.0 < a < b < LONGEST_S):
-        return 0.0
-    way = z - nearest(rings[first & mask, index].z, z, row.modulus)
-    before = z - way - nearest(rings[second & mask, index].z, z, row.modulus)
-    unseen = _unseen(row, rings, index, oldest, number)
-    if way * before <= 0.0 or abs(way + before) < 4.0 * unseen:
-        return 0.0
-    speed, needed = abs(way) / a, 0.0
-    back = 1
-    while number - 1 - back > first or back == 1:
-        sample = rings[(number - 1 - back) & mask, index]
-        span = (t - sample.t_ns) * 1e-9
-        if span >= SHORTEST_S:
-            moved = abs(z - nearest(sample.z, z, row.modulus))
-            speed = min(speed, max(moved, 2.0 * unseen) / span)
-            root = math.sqrt(max(moved, unseen)) - math.sqrt(unseen)
-            needed = max(needed, 2.0 * root * root / (span * span))
-        back *= 2
-    if not MOVING * math.sqrt(row.r) < speed < row.top_speed:  # a faster one is a position that wrapped around
-        return 0.0
-    behind = max(abs(before) / (b - a) * a - abs(way), 0.0)
-    return float(max(needed, speed * speed / (2.0 * (behind + unseen))))
+def grant(ledger: Any) -> None:
+    """Note that a joint that was thought frozen had stopped in truth."""
+    ledger.hardest = max(ledger.hardest, GRANTED * ledger.braking)
+    if ledger.braking == 0.0:
+        ledger.dithers = -1

@@ -7,7 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from twind.estimation.compile import inlined, kernel
 from twind.estimation.joint_choice import due
-from twind.estimation.joint_frozen import begins_to_repeat, repeats, resume, stopped_together, watch_first_repeat
+from twind.estimation.joint_frozen import (
+    ALONE_NS,
+    DEAD,
+    FROZEN,
+    FROZEN_NS,
+    SETTLED_NS,
+    STANDS,
+    UNJUDGED,
+    differs,
+    far,
+    grant,
+    judge,
+    judge_alone,
+    repeats,
+)
 from twind.estimation.joint_lanes import predict_lanes
 from twind.estimation.joint_order import EPOCH, LATE, keep, place, place_late, replay
 from twind.estimation.joint_pace import pace_by
@@ -52,6 +66,7 @@ def ingest_joints(
     ledger_bases: NDArray[Any],
     tasks: NDArray[Any],
     paces: NDArray[Any],
+    work: NDArray[np.float64],
     layout_start: NDArray[np.int64],
     layout_rows: NDArray[np.int64],
     layout: NDArray[np.int32],
@@ -101,7 +116,8 @@ def ingest_joints(
         size = layout_start[layout[m] + 1] - begin if known else 0
         t = t_ns[m]
         sigma = min(sigma_t[m], 1e3) if sigma_t[m] > 0.0 else 0.0
-        same, abrupt, newest = True, False, 0
+        same, settled, dead, newest = True, True, False, 0  # how long all have repeated themselves; whether one did alone
+        stands, unjudged, alive, thawed, moved = True, False, False, False, False
         for first in range(offset[m], offset[m + 1], tasks.shape[0] - 1):
             n = 0
             ask_from = soon + first - offset[m]
@@ -146,12 +162,18 @@ def ingest_joints(
                     arrival.resets = max(arrival.resets, track.resets)
                     summarise(row, track, shown[index])
                     continue
-                if begins_to_repeat(arrival, number, t, z):
-                    watch_first_repeat(row, arrival, track, ledgers[index], rings, index, number, rate)
-                elif arrival.frozen == 1 and arrival.same_ns == t and number > 0:
-                    resume(row, arrival, ledgers[index], z)
-                same = same and repeats(arrival, t)
-                abrupt = abrupt or arrival.abrupt == 1
+                if repeats(arrival, track, ledgers[index], number, t, z):
+                    settled = settled and t - arrival.same_ns >= SETTLED_NS
+                    same = same and t - arrival.same_ns > FROZEN_NS
+                    unjudged = unjudged or arrival.abrupt == UNJUDGED
+                    if not math.isnan(rate):
+                        alive = alive or differs(rate, rings[(number - 1) & (rings.shape[0] - 1), index].rate)
+                    dead = dead or arrival.abrupt == DEAD or (arrival.abrupt == UNJUDGED and t - arrival.same_ns >= ALONE_NS)
+                else:
+                    same = settled = stands = False
+                    if arrival.frozen == 1 and number > 0:
+                        thawed = True
+                        moved = moved or far(row, arrival, z)
                 keep(arrival, rings[number & (rings.shape[0] - 1), index], sample, number)
                 if number & (BLOCK - 1) == 0:
                     base = (number // BLOCK) & (bases.shape[0] - 1)
@@ -213,11 +235,28 @@ def ingest_joints(
             while asked < asks:  # where the next message is about more joints than this one
                 asked = _ask_on(tracks, layout_rows, ask_from, asked, asks)
         if newest > 0:
-            if same and not abrupt:
-                abrupt = stopped_together(arrivals, ledgers, layout_rows[begin : begin + size])
-            for index in layout_rows[begin : begin + size]:
+            joints = layout_rows[begin : begin + size]
+            alive = alive and stands
+            if alive:  # all positions are old, and a velocity is new: the source is not frozen
+                for index in joints:
+                    if index >= 0:
+                        arrivals[index].abrupt = STANDS
+            if thawed and not moved:
+                for index in joints:
+                    if index >= 0 and arrivals[index].frozen == 1:
+                        grant(ledgers[index])
+            if settled and unjudged and not alive:
+                judge(kinds, arrivals, ledgers, rings, joints, work)
+            for index in joints:
                 if index >= 0:
-                    arrivals[index].frozen = same and abrupt
+                    arrivals[index].frozen = same and arrivals[index].abrupt == FROZEN
+            if dead and not settled:
+                for index in joints:
+                    if index >= 0:
+                        arrival = arrivals[index]
+                        if arrival.abrupt == UNJUDGED and t - arrival.same_ns >= ALONE_NS:
+                            judge_alone(kinds[arrival.kind], arrival, ledgers[index], rings, index, work)
+                        arrival.frozen = arrival.abrupt == DEAD and t - arrival.same_ns > FROZEN_NS
     return True
 
 

@@ -25,6 +25,7 @@ from twind.estimation.joint_records import (
     aligned,
 )
 from twind.estimation.joint_stamps import LEAST, MOST
+from twind.estimation.joint_standstill import WORK
 from twind.estimation.kept import Kept
 from twind.model.time import NO_STAMP
 
@@ -92,6 +93,7 @@ class JointBank:
         self._tasks = aligned((_SIDE_BY_SIDE + 1,), TASK)  # one is for samples that come late
         self._paces = aligned((1,), PACE)
         self._paces["alpha"] = self._paces["then_alpha"] = math.nan  # of nothing yet
+        self._work = np.zeros(WORK)
         self._layout_start = np.zeros(1, np.int64)
         self._layout_rows = np.zeros(0, np.int64)
         self.configure(slice(None))
@@ -223,7 +225,7 @@ class JointBank:
             self._sort_kinds()
         if not ingest_joints(
             self._kinds, self._arrivals, self._tracks, self._ledgers, self._shown, self._rings, self._bases,
-            self._ledger_bases, self._tasks, self._paces, self._layout_start, self._layout_rows, layout,
+            self._ledger_bases, self._tasks, self._paces, self._work, self._layout_start, self._layout_rows, layout,
             t_ns, sigma_t, skip, offset, values, rates, self._gate, self._lag_ns, verdict, nis,
         ):  # fmt: skip
             raise ValueError(f"offsets up to {offset[-1]} do not ascend, or exceed the columns ({values.shape[0]} entries)")

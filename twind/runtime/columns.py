@@ -39,9 +39,9 @@ class JointArrays:
     offset: Ints
     position: Floats
     velocity: Floats
-    """(K,), NaN where there is none; empty where there are none at all, or none are used."""
+    """(K,), NaN where there is none; empty where there are none at all."""
     effort: Floats
-    """Likewise."""
+    """Likewise; empty too where none are used."""
 
 
 @dataclass(slots=True)

@@ -153,7 +153,7 @@ class Estimators:
             lag_ns=ms_to_ns(settings.lag_ms),
         )
         self.uses_velocity = False
-        """Whether any joint listens to reported velocities; when none does, they are not even collected."""
+        """Whether any joint listens to reported velocities; when none does, they are not judged."""
         self.on_joints: Callable[[JointArrays, Ints, Bytes], None] | None = None
         """Told of each batch of joint messages: stamps in the daemon's clock [ns], and the verdicts. None: nobody looks."""
         self.efforts: EffortBank | None = None

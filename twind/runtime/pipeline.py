@@ -80,7 +80,7 @@ class Feed:
         joints, bodies = JointColumns(), BodyColumns()
         refused: dict[Refusal, Refused] = {}
         known = self._bindings.known
-        velocities, efforts = self._estimators.uses_velocity, self._estimators.efforts is not None
+        efforts = self._estimators.efforts is not None
         values, ends, number = joints.position, joints.offset, joints.number
         add_stream, add_stamp, add_arrival, add_layout, add_end = (
             column.append for column in (joints.stream, joints.device_ns, joints.receive_ns, joints.layout, ends)
@@ -110,7 +110,7 @@ class Feed:
             add_stamp(sample.stamp_ns)
             add_arrival(message.receive_ns)
             add_layout(layout)
-            if velocities and sample.velocity:
+            if sample.velocity:  # whether they are used or not, they tell a source that repeats itself from a robot that stands
                 pad(joints.velocity, ends[-1], math.nan)
                 joints.velocity += sample.velocity
             if efforts and sample.effort:
