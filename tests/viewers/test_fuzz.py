@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from tests.viewers.conftest import Streamed
 
+CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -67,7 +68,7 @@ def recorded() -> tuple[dict[str, Any], list[bytes], list[Any]]:
     return document, frames, layers
 
 
-@settings(deadline=None, max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=40, derandomize=True, suppress_health_check=CHECKS)
 @given(st.data())
 def test_a_follower_that_gets_frames_cut_doubled_or_out_of_order_never_shows_what_the_daemon_did_not(
     recorded: Any, data: Any
@@ -103,7 +104,7 @@ def test_a_follower_that_gets_frames_cut_doubled_or_out_of_order_never_shows_wha
             assert layer_as_data(sink.layer) == layers[number]
 
 
-@settings(deadline=None, max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=40, derandomize=True, suppress_health_check=CHECKS)
 @given(st.data())
 def test_a_sink_that_is_given_a_catalogue_with_anything_in_it_refuses_it_or_shows_frames_of_it(
     recorded: Any, data: Any
