@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.eventhubs.azurite import MISSING, azurite, create_container, program
+from tests.eventhubs.azurite import azurite, create_container
 from tests.eventhubs.opened import Keeper, Opened
 from tests.eventhubs.sdk import emulator
 from tests.eventhubs.together import Together
@@ -25,8 +25,6 @@ _CONTAINER = "checkpoints"
 @pytest.fixture
 def storage() -> Iterator[str]:
     """The connection string of an azurite."""
-    if program() is None:
-        pytest.skip(MISSING)
     with azurite() as connection_string:
         yield connection_string
 
