@@ -6,14 +6,17 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.chaos.sharing import RATE_HZ, Group, hand_over_s, payload
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_daemons_join_leave_and_die_and_every_event_is_counted_once_by_one_writer(tmp_path: Path) -> None:
-    with Group(tmp_path) as group:
+@pytest.mark.parametrize("by", ["folder", "blob"])
+def test_daemons_join_leave_and_die_and_every_event_is_counted_once_by_one_writer(tmp_path: Path, by: str) -> None:
+    with Group(tmp_path, by=by) as group:
         group.hub.publish(group.robots, payload, rate_hz=RATE_HZ)
         group.start("a")
         group.start("b")

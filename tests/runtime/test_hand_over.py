@@ -8,21 +8,24 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from tests.flow.sharing import blobs, place, storage
 from tests.runtime.cell import MS, START, Cell
-from twind.flow.shared_streams import SharedStreams
+from twind.flow.shared_streams import STATE
 from twind.flow.watermark import Watermark
-from twind.runtime.restart.hand_over import STATE, HandOver, Ours
+from twind.runtime.restart.hand_over import HandOver, Ours
 from twind.runtime.restart.state import capture, part_of
 from twind.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.flow.sharing import Place
+
+__all__ = ["blobs", "place", "storage"]
 
 
 class One:
     """One daemon's part of it."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, place: Place, name: str) -> None:
         self.log = io.StringIO()
         self.cell = Cell()
         self.watermark = Watermark()
@@ -30,7 +33,7 @@ class One:
         self.telemetry = Telemetry(stream=self.log)
         self.hand_over = HandOver(
             "floor",
-            SharedStreams(folder, instance=name, generation=1),
+            place(name),
             estimators=self.cell.estimators,
             bindings=self.cell.bindings,
             gate=asyncio.Lock(),
@@ -58,6 +61,11 @@ class One:
         """Write the state down."""
         await self.hand_over.write(capture(self.cell.estimators), self.watermark.streams, self.hand_over.about())
 
+    def left(self) -> bytes:
+        """Return what was left of the stream."""
+        claim, _ = self.hand_over.shared.read_all("floor", STATE)["3"]
+        return self.hand_over.shared.read(claim, STATE) or b""
+
     def arm(self) -> dict[str, bytes]:
         """Return everything that is known of the arm."""
         state = part_of(capture(self.cell.estimators), {"arm"}, "floor")
@@ -72,9 +80,9 @@ class One:
         return event in self.log.getvalue()
 
 
-def test_a_robot_goes_on_bit_by_bit_with_the_next_owner_of_its_stream(tmp_path: Path) -> None:
+def test_a_robot_goes_on_bit_by_bit_with_the_next_owner_of_its_stream(place: Place) -> None:
     async def scenario() -> None:
-        with One(tmp_path, "a") as a, One(tmp_path, "b") as b:
+        with One(place, "a") as a, One(place, "b") as b:
             b.cell.pose(START, 1.0)  # b has other robots already, and so other rows
             await a.hand_over.take("3", a.watermark)
             a.drive(0, 500)
@@ -92,31 +100,30 @@ def test_a_robot_goes_on_bit_by_bit_with_the_next_owner_of_its_stream(tmp_path: 
     asyncio.run(scenario())
 
 
-def test_a_daemon_that_lost_its_stream_unknowingly_writes_nothing_and_gives_it_up(tmp_path: Path) -> None:
+def test_a_daemon_that_lost_its_stream_unknowingly_writes_nothing_and_gives_it_up(place: Place) -> None:
     async def scenario() -> None:
-        with One(tmp_path, "a") as a, One(tmp_path, "b") as b:
+        with One(place, "a") as a, One(place, "b") as b:
             await a.hand_over.take("3", a.watermark)
             a.drive(0, 100)
             await a.leave()
             await b.hand_over.take("3", b.watermark)
-            left = tmp_path / "floor" / "3" / STATE
-            before = left.read_bytes()
+            before = b.left()
             a.drive(100, 200)
             await a.leave()
-            assert left.read_bytes() == before
+            assert b.left() == before
             assert "3" not in a.hand_over.claims
             assert a.said("stream_fenced")
             b.drive(100, 150)
             await b.leave()
-            assert left.read_bytes() != before
+            assert b.left() != before
             assert not b.said("stream_fenced")
 
     asyncio.run(scenario())
 
 
-def test_a_daemon_that_knows_more_than_was_left_keeps_what_it_knows(tmp_path: Path) -> None:
+def test_a_daemon_that_knows_more_than_was_left_keeps_what_it_knows(place: Place) -> None:
     async def scenario() -> None:
-        with One(tmp_path, "a") as a:
+        with One(place, "a") as a:
             await a.hand_over.take("3", a.watermark)
             a.drive(0, 100)
             await a.leave()
@@ -130,14 +137,13 @@ def test_a_daemon_that_knows_more_than_was_left_keeps_what_it_knows(tmp_path: Pa
     asyncio.run(scenario())
 
 
-def test_a_state_that_is_damaged_is_said_and_the_stream_begins_where_the_source_says(tmp_path: Path) -> None:
+def test_a_state_that_is_damaged_is_said_and_the_stream_begins_where_the_source_says(place: Place) -> None:
     async def scenario() -> None:
-        with One(tmp_path, "a") as a, One(tmp_path, "b") as b:
+        with One(place, "a") as a, One(place, "b") as b:
             await a.hand_over.take("3", a.watermark)
             a.drive(0, 100)
             await a.leave()
-            left = tmp_path / "floor" / "3" / STATE
-            left.write_bytes(left.read_bytes()[:-50])
+            place.spoil("floor", "3", STATE, a.left()[:-50])
             await b.hand_over.take("3", b.watermark)
             assert "3" not in b.watermark.streams
             assert "3" in b.hand_over.claims
@@ -146,9 +152,9 @@ def test_a_state_that_is_damaged_is_said_and_the_stream_begins_where_the_source_
     asyncio.run(scenario())
 
 
-def test_a_daemon_tells_of_its_streams_and_of_what_only_it_receives(tmp_path: Path) -> None:
+def test_a_daemon_tells_of_its_streams_and_of_what_only_it_receives(place: Place) -> None:
     async def scenario() -> None:
-        with One(tmp_path, "a") as a:
+        with One(place, "a") as a:
             ours = Ours(a.cell.estimators, {"floor": a.hand_over})
             assert ours().tolist() == [False, False]
             await a.hand_over.take("3", a.watermark)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import twind
 from twind.config.against import check_against
 from twind.flow.dead_letters import RETRY, DeadLetters, RetryFolder
-from twind.flow.shared_streams import SharedStreams
 from twind.flow.sinks import LogSink, NoticeSink, RawSink, ServiceSink
 from twind.model.errors import ConfigurationError
 from twind.model.refusals import Refusal
@@ -40,6 +39,7 @@ from twind.runtime.restart.streams import Streams
 from twind.runtime.retries import Retries
 from twind.runtime.scene import SceneCopy
 from twind.runtime.shutdown import Shutdown, Step
+from twind.runtime.sharing import open_shared
 from twind.runtime.sinks import open_sinks
 from twind.runtime.snapshots import SnapshotWriter
 from twind.runtime.stage_view import StageView
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from twind.config.load import Loaded
+    from twind.flow.shared_streams import SharedStreams
     from twind.flow.sinks import Sink
     from twind.model.errors import RefusedInput
     from twind.model.messages import RawMessage
@@ -141,6 +142,8 @@ class Daemon:
         self._saver: Saver | None = None
         self._hand_overs: dict[str, HandOver] = {}
         """By source, where its streams go from daemon to daemon."""
+        self._shared: SharedStreams | None = None
+        """What they go through."""
         self._sinks: list[Sink] = []
         self._dead_letters = DeadLetters(self.settings.state_dir / "dead-letters", telemetry=telemetry)
         views = Views(
@@ -251,9 +254,10 @@ class Daemon:
         )
         copies = LiveCopies(stage, self._thread, seq=self._seq)
         snapshots, beneath = None, None
+        self._shared = await asyncio.to_thread(open_shared, self._loaded, self.telemetry, generation=stage.holder.generation)
         if settings.stage.snapshot is not None:
-            if settings.restart.hand_over is not None:
-                beneath = await self._thread.call(beneath_parts, stage, settings.restart.hand_over.path)
+            if self._shared is not None:
+                beneath = await self._thread.call(beneath_parts, stage, self._shared.layers)
             snapshots = SnapshotWriter(
                 settings.stage.snapshot,
                 stage=stage,
@@ -262,6 +266,7 @@ class Daemon:
                 publisher=publisher,
                 telemetry=self.telemetry,
                 beneath=beneath,
+                shared=self._shared,
                 hand_overs=self._hand_overs,
             )
         files = StageView(bootstrap, copies, settings.instance, self._seq)
@@ -339,11 +344,6 @@ class Daemon:
         )
         metrics.watched.snapshot_age_s = lambda: None if saver.written_s is None else time.monotonic() - saver.written_s
 
-        shared = None
-        if settings.restart.hand_over is not None:
-            generation = twinned.stage.holder.generation
-            shared = SharedStreams(settings.restart.hand_over.path, instance=settings.instance, generation=generation)
-
         def on_report(report: BatchReport) -> None:
             twinned.publisher.note_used(report.used_ns)
 
@@ -362,10 +362,10 @@ class Daemon:
             if name in twinned.recovered.watermarks:
                 pump.watermark = twinned.recovered.watermarks[name]
             if isinstance(source, ResumableSource):
-                if shared is not None:
+                if self._shared is not None:
                     self._hand_overs[name] = HandOver(
                         name,
-                        shared,
+                        self._shared,
                         estimators=twinned.estimators,
                         bindings=twinned.bindings[name],
                         gate=self._gate,
@@ -563,6 +563,8 @@ class Daemon:
     async def _close_stage(self) -> None:
         if self.twinned is not None:
             await self._thread.call(self.twinned.stage.close)
+        if self._shared is not None:
+            await asyncio.to_thread(self._shared.close)
         await self._thread.aclose()
 
 

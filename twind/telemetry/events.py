@@ -220,6 +220,20 @@ class StreamFenced(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SharedStoreFailed(Event):
+    """A request to what daemons share of their streams failed."""
+
+    level = "warning"
+    counter = "shared_store_failures"
+    labels = ("reason",)
+    reason: str
+    """throttled | unreachable | server | missing_container | refused | other."""
+    again: bool
+    """Whether it is sent again."""
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class StateRestored(Event):
     """The state of an earlier life is back: from a snapshot, and from what the recording holds beyond it."""
 

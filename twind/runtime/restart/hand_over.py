@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twind import __version__
+from twind.flow.shared_streams import STATE
 from twind.flow.snapshot_file import decode, encode
 from twind.model.errors import FencedError, SnapshotError
 from twind.runtime.restart.state import from_parts, part_of, restore, to_parts
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from twind.runtime.restart.state import State
     from twind.telemetry import Telemetry
 
-STATE = "state.snapshot"
-"""What an owner leaves for the next one."""
 _NOBODY: frozenset[str] = frozenset()
 
 

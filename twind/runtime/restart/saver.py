@@ -115,10 +115,14 @@ class Saver:
                 marks[self._log.name] = [mark.segment, mark.messages]
             try:
                 size = await asyncio.to_thread(self._write, state, taken, marks)
+            except OSError as error:
+                self._telemetry.emit(events.SnapshotFailed(error=f"{error.strerror or error}; the folder is {self._state_dir}"))
+                return False
+            try:
                 for name, hand_over in self._hand_overs.items():
                     await hand_over.write(state, taken[name]["streams"], about[name])
             except OSError as error:
-                self._telemetry.emit(events.SnapshotFailed(error=f"{error.strerror or error}; the folder is {self._state_dir}"))
+                self._telemetry.emit(events.SnapshotFailed(error=f"{error.strerror or error}; it is what goes to other daemons"))
                 return False
             self.written_s = time.monotonic()
             self._telemetry.metrics.state_snapshot_seconds.observe(time.perf_counter() - started_s)
