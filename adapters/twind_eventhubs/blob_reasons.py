@@ -30,19 +30,16 @@ _SHOWN = 200
 def kind_of(error: AzureError) -> str:
     """Return which of a few kinds a failure is."""
     code, status = str(getattr(error, "error_code", "") or "").lower(), getattr(error, "status_code", None) or 0
-    if code in {"containernotfound", "containerbeingdeleted", "containerdisabled"}:
-        return "missing_container"
-    if status in {_THROTTLED, _UNAVAILABLE} or code in {"serverbusy", "operationtimedout"}:
-        return "throttled"
-    if isinstance(error, ResourceNotFoundError):
-        return "missing_blob"
-    if isinstance(error, ClientAuthenticationError) or code.startswith("auth") or status in {401, 403}:
-        return "refused"
-    if isinstance(error, ResourceModifiedError | ResourceExistsError):
-        return "condition"
-    if isinstance(error, ServiceRequestError | ServiceResponseError):
-        return "unreachable"
-    return "server" if status >= _ERROR else "other"
+    rules = {
+        "missing_container": code in {"containernotfound", "containerbeingdeleted", "containerdisabled"},
+        "throttled": status in {_THROTTLED, _UNAVAILABLE} or code in {"serverbusy", "operationtimedout"},
+        "missing_blob": isinstance(error, ResourceNotFoundError),
+        "refused": isinstance(error, ClientAuthenticationError) or code.startswith("auth") or status in {401, 403},
+        "condition": isinstance(error, ResourceModifiedError | ResourceExistsError),
+        "unreachable": isinstance(error, ServiceRequestError | ServiceResponseError),
+        "server": status >= _ERROR,
+    }
+    return next((kind for kind, applies in rules.items() if applies), "other")
 
 
 def why(error: AzureError, where: str) -> TwindError:

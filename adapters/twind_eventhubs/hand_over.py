@@ -1,8 +1,8 @@
-"""The hand-over `blob`: daemons leave for each other what they know of a partition in a blob container, without a shared volume."""
+"""The hand-over `blob`: daemons that share no volume leave for each other what they know of a partition in a blob container."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -62,7 +62,7 @@ def _container(settings: BlobHandOverSettings) -> ContainerClient:
     from azure.storage.blob import ContainerClient
 
     # Repeated by ourselves: what is repeated here must know that its first try may have passed.
-    options = {"retry_total": 0, "connection_timeout": _CONNECT_S, "read_timeout": _READ_S}
+    options: dict[str, Any] = {"retry_total": 0, "connection_timeout": _CONNECT_S, "read_timeout": _READ_S}
     if settings.connection_string is not None:
         return ContainerClient.from_connection_string(
             settings.connection_string.get_secret_value(), settings.container, **options

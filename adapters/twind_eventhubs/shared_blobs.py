@@ -20,7 +20,19 @@ import msgspec
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 
-from twind.api import CLAIM, LAYER, NAMES, Backoff, Claim, FencedError, RetryableError, TwindError, events, folder_name, replacing
+from twind.api import (
+    CLAIM,
+    LAYER,
+    NAMES,
+    Backoff,
+    Claim,
+    FencedError,
+    RetryableError,
+    TwindError,
+    events,
+    folder_name,
+    replacing,
+)
 from twind_eventhubs.blob_reasons import PASSING, kind_of, why
 
 if TYPE_CHECKING:
@@ -292,10 +304,9 @@ class SharedBlobs:
     def _put(self, blob: str, data: bytes, *, etag: str | None, mark: dict[str, str] | None = None) -> str:
         """Replace the blob that has an ETag, or make one that is not there; return its new ETag."""
         condition = MatchConditions.IfMissing if etag is None else MatchConditions.IfNotModified
+        options: dict[str, Any] = {} if etag is None else {"etag": etag}
         answer: Any = self._try(
-            lambda: self._blob(blob).upload_blob(
-                data, overwrite=True, metadata=mark, match_condition=condition, **({} if etag is None else {"etag": etag})
-            )
+            lambda: self._blob(blob).upload_blob(data, overwrite=True, metadata=mark, match_condition=condition, **options)
         )
         return str(answer["etag"])
 

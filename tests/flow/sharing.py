@@ -64,7 +64,9 @@ class InBlobs:
 
     def container(self) -> ContainerClient:
         assert self.settings.connection_string is not None
-        return ContainerClient.from_connection_string(self.settings.connection_string.get_secret_value(), self.settings.container)
+        return ContainerClient.from_connection_string(
+            self.settings.connection_string.get_secret_value(), self.settings.container
+        )
 
     def spoil(self, source: str, stream: str, name: str, data: bytes) -> None:
         path = self("nobody").folder(source, stream).relative_to(self.layers / "nobody")

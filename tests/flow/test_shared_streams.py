@@ -224,7 +224,7 @@ def test_a_missing_container_and_a_wrong_key_are_said_and_not_tried_again(blobs:
     assert whole.connection_string is not None
     wrong = whole.connection_string.get_secret_value().replace("AccountKey=Eby8", "AccountKey=Abcd")
     blobs.settings = type(whole).model_validate({"type": "blob", "container": whole.container, "connection_string": wrong})
-    with pytest.raises(PermanentError, match="the storage account refuses us at .*: check"):
+    with pytest.raises(PermanentError, match=r"the storage account refuses us at .*: check"):
         blobs("a").claim("hub", "0")
 
 

@@ -59,7 +59,7 @@ class One:
 
     async def leave(self) -> None:
         """Write the state down."""
-        await self.hand_over.write(capture(self.cell.estimators), self.watermark.streams, self.hand_over.about())
+        await self.hand_over.write(capture(self.cell.estimators), self.watermark.streams, self.hand_over.to_leave())
 
     def left(self) -> bytes:
         """Return what was left of the stream."""
@@ -159,6 +159,7 @@ def test_a_daemon_tells_of_its_streams_and_of_what_only_it_receives(place: Place
             assert ours().tolist() == [False, False]
             await a.hand_over.take("3", a.watermark)
             a.drive(0, 3)
+            await a.hand_over.look()
             a.hand_over.about()
             assert ours().tolist() == [True, False]
             a.cell.estimators.new_stream("pose/crate", source="another", entity=1)

@@ -59,7 +59,8 @@ def reference(registry: Registry) -> str:
     for part, group in (("sources", registry.sources), ("sinks", registry.sinks)):
         for name, model in usable_settings(group).items():
             sections += _adapter(f"{part}.NAME", name, model, seen, base=SourceSettings, every=part[:-1])
-    for name, model in {"folder": FolderSettings, **usable_settings(registry.hand_overs)}.items():
+    hand_overs: dict[str, type[SettingsModel]] = {"folder": FolderSettings, **usable_settings(registry.hand_overs)}
+    for name, model in hand_overs.items():
         sections += _adapter("restart.hand_over", name, model, seen, base=HandOverSettings, every="one")
     return "\n".join(sections)
 

@@ -110,7 +110,7 @@ S = TypeVar("S", bound="HandOverSettings")
 
 
 class SharingAdapter(Protocol[S]):
-    """What an entry point of the group `twind.hand_overs` names: a place where daemons can leave for each other what they know."""
+    """What an entry point of the group `twind.hand_overs` names: where daemons leave for each other what they know."""
 
     @property
     def settings(self) -> type[S]:

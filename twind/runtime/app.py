@@ -38,8 +38,8 @@ from twind.runtime.restart.saver import FOLDER, Saver
 from twind.runtime.restart.streams import Streams
 from twind.runtime.retries import Retries
 from twind.runtime.scene import SceneCopy
-from twind.runtime.shutdown import Shutdown, Step
 from twind.runtime.sharing import open_shared
+from twind.runtime.shutdown import Shutdown, Step
 from twind.runtime.sinks import open_sinks
 from twind.runtime.snapshots import SnapshotWriter
 from twind.runtime.stage_view import StageView
@@ -142,6 +142,8 @@ class Daemon:
         self._saver: Saver | None = None
         self._hand_overs: dict[str, HandOver] = {}
         """By source, where its streams go from daemon to daemon."""
+        self._ours: Ours | None = None
+        """Whom this daemon is to tell of; None for all."""
         self._shared: SharedStreams | None = None
         """What they go through."""
         self._sinks: list[Sink] = []
@@ -290,6 +292,8 @@ class Daemon:
             self.telemetry,
             generation=stage.holder.generation,
             robots=[robot.id for robot in stage.topology.robots],
+            # What waits at a stop is told all the same: the next owner may never have known of it.
+            tells=lambda entity: self._ours is None or self.shutdown.requested or self._ours.tells(entity),
         )
         self.recorders = [sink for sink in self._sinks if isinstance(sink, RawSink)]
         for recorder in self.recorders:
@@ -304,6 +308,8 @@ class Daemon:
             self._supervisor.supervise(f"sink {service.name}", service.serve, policy=aside)
         told = [sink for sink in sinks if isinstance(sink, NoticeSink)]
         self.tellers = [*services, *told]
+        if self._shared is not None:
+            self._ours = Ours(twinned.estimators, self._hand_overs)
         if told:
             announcer = Announcer(
                 twinned.topology,
@@ -311,7 +317,7 @@ class Daemon:
                 current=self._update,
                 telemetry=self.telemetry,
                 repeat_s=self.settings.log.repeat_s,
-                ours=(lambda: None) if self.settings.restart.hand_over is None else Ours(twinned.estimators, self._hand_overs),
+                ours=(lambda: None) if self._ours is None else self._ours,
             )
 
             def note_shown(update: Update) -> None:
@@ -362,7 +368,8 @@ class Daemon:
             if name in twinned.recovered.watermarks:
                 pump.watermark = twinned.recovered.watermarks[name]
             if isinstance(source, ResumableSource):
-                if self._shared is not None:
+                chosen = settings.restart.hand_over
+                if self._shared is not None and chosen is not None:
                     self._hand_overs[name] = HandOver(
                         name,
                         self._shared,
@@ -371,7 +378,10 @@ class Daemon:
                         gate=self._gate,
                         on_taken=twinned.publisher.note_restored,
                         telemetry=self.telemetry,
+                        look_s=chosen.look_s,
+                        moved_s=chosen.moved_s,
                     )
+                    self._supervisor.supervise(f"rosters of {name}", self._hand_overs[name].run)
                 source.keep_with(Streams(pump, saver, hand_over=self._hand_overs.get(name)))
             self.telemetry.declare_source(name)
             self.inlets[name] = Inlet(of_source.type, source, pump)

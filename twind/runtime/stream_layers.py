@@ -91,7 +91,8 @@ class StreamLayers:
         for hand_over in self._hand_overs.values():
             about = hand_over.about()
             for stream, (claim, entities) in about.items():
-                if entities and self._is_shown((hand_over.source, stream), claim):
+                shows = entities or hand_over.yields(stream)
+                if shows and hand_over.certain and self._is_shown((hand_over.source, stream), claim):
                     await self._write_one(hand_over, stream, claim, entities)
             for key in [key for key in self._parts if key[0] == hand_over.source and key[1] not in about]:
                 del self._parts[key]

@@ -35,7 +35,7 @@ class Table:
     layouts: Mapping[str, str]
     """Layout of each array."""
     axes: Mapping[str, int] = field(default_factory=dict)
-    """Which axis of each array counts the rows; of a table that was read from a file it is not known."""
+    """Which axis of each array counts the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +139,8 @@ def restore(estimators: Estimators, state: State) -> Restored:
     if bodies is not None:
         rows = banks[1][2]
         put_back = [rows[tuple(key)] for key in bodies.keys if tuple(key) in rows]
-        for kept in estimators.poses.kept.values():
-            renumber_streams(kept.array, put_back, streams)
+        for each in estimators.poses.kept.values():
+            renumber_streams(each.array, put_back, streams)
     return Restored(len(entities), left_out)
 
 
@@ -239,6 +239,7 @@ def from_parts(description: dict[str, Any], parts: Sequence[bytes], estimators: 
         for array in told["arrays"]:
             values = np.frombuffer(content[array["name"]], kept[name][array["name"]].array.dtype)
             arrays[array["name"]] = values.reshape(array["shape"])
-        tables[name] = Table(told["keys"], arrays, layouts)
+        axes = {array: kept[name][array].axis for array in arrays}
+        tables[name] = Table(told["keys"], arrays, layouts, axes)
     clocks = [(source, entity, msgspec.convert(sample, ClockSample)) for source, entity, sample in description["clocks"]]
     return State(tables, clocks, [(floor, period) for floor, period in description["configured"]])
