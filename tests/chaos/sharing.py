@@ -56,8 +56,9 @@ def payload(stamp_ns: int) -> bytes:
 class Group:
     """Daemons over one hub, one storage and one folder. Everything ends with the block."""
 
-    def __init__(self, folder: Path, *, by: str = "folder") -> None:
+    def __init__(self, folder: Path, *, by: str = "folder", balance_s: float = BALANCE_S) -> None:
         self.folder = folder
+        self._balance_s = balance_s
         self.by = by
         """How streams are handed over: `folder` or `blob`."""
         self.root = folder / "plant.usda"
@@ -107,7 +108,7 @@ class Group:
             "type": "eventhubs",
             "connection_string": self.hub.connection_string,
             "event_hub": HUB,
-            "balance_s": BALANCE_S,
+            "balance_s": self._balance_s,
             "ownership_s": OWNERSHIP_S,
             "checkpoint_s": 1,
             "checkpoints": {"container": CONTAINER, "connection_string": self.storage},
@@ -218,7 +219,8 @@ class Group:
             from pxr import Sdf
 
             for layer in Sdf.Layer.GetLoadedLayers():
-                layer.Reload()
+                if not layer.anonymous:  # those would be emptied
+                    layer.Reload()
             return condition()
 
         until(reloaded, what)

@@ -33,7 +33,7 @@ async def _two_share(storage: str) -> None:
     await create_container(storage, _CONTAINER)
     options: dict[str, Any] = {
         "checkpoints": {"container": _CONTAINER, "connection_string": storage},
-        "balance_s": 1,
+        "balance_s": 0.5,
         "ownership_s": 6,
         "checkpoint_s": 0.5,
     }

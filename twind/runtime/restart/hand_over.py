@@ -135,23 +135,16 @@ class HandOver:
             RetryableError: The shared folder cannot be used.
         """
         started_s = time.perf_counter()
-        claim, before = await asyncio.to_thread(self.shared.claim, self.source, stream)
-        content = await asyncio.to_thread(self.shared.read, claim, STATE)
-        taken = 0
         self._begin(stream)
-        if content is not None:
-            try:
-                taken = await self._restore(stream, content, watermark)
-            except SnapshotError as error:
-                self._telemetry.emit(
-                    events.SnapshotRefused(reason=error.fault, file=f"{self.source}/{stream}/{STATE}", error=str(error))
-                )
-        self.claims[stream] = claim
         try:
+            claim, before = await asyncio.to_thread(self.shared.claim, self.source, stream)
+            taken = await self._load(stream, claim, watermark)
             await self._seat(stream)
         except BaseException:
             self.leave(stream)
             raise
+        self.claims[stream] = claim
+        self._news.set()
         self._telemetry.emit(
             events.StreamTaken(
                 source=self.source,
@@ -163,6 +156,16 @@ class HandOver:
                 seconds=round(time.perf_counter() - started_s, 3),
             )
         )
+
+    async def _load(self, stream: str, claim: Claim, watermark: Watermark) -> int:
+        """Go on with what the last owner left, if there is anything; return how many entities that were."""
+        content = await asyncio.to_thread(self.shared.read, claim, STATE)
+        try:
+            return 0 if content is None else await self._restore(stream, content, watermark)
+        except SnapshotError as error:
+            file = f"{self.source}/{stream}/{STATE}"
+            self._telemetry.emit(events.SnapshotRefused(reason=error.fault, file=file, error=str(error)))
+            return 0
 
     async def _restore(self, stream: str, content: bytes, watermark: Watermark) -> int:
         """Put what an owner left into the banks, unless more is known here already; return how many entities that were."""
@@ -256,7 +259,8 @@ class HandOver:
                 who = f"instance {newest[0].instance!r} (epoch {newest[0].epoch})"
                 self.fenced(claim, FencedError(f"{self.source} {stream} belongs to {who} now; epoch {claim.epoch} has ended"))
         self._verified_s = started_s
-        decided = decide(self._seats, self._rivals(found), now_s=time.monotonic(), moved_s=self._moved_s)
+        ours = {stream: self._seats[stream] for stream in self.claims}
+        decided = decide(ours, self._rivals(found), now_s=time.monotonic(), moved_s=self._moved_s)
         for stream, entity, before in decided.gained:
             if before:
                 await self._adopt(stream, entity, before, found[before][0])
@@ -289,8 +293,8 @@ class HandOver:
             taken = any(one.standing in {Standing.HELD, Standing.ASKING} for one in rivals.get(entity, ()))
             if standing is Standing.HELD and not taken:
                 seat.standing = Standing.HELD
-        self._verified_s = self._verified_s or _now_s()
-        self._news.set()
+        if not self.claims:
+            self._verified_s = _now_s()
 
     def _note_heard(self) -> None:
         """Give those a seat that were heard since this was last called."""
@@ -336,7 +340,7 @@ class HandOver:
         rivals: dict[str, list[Rival]] = {}
         now_s = time.monotonic()
         for stream, (claim, content) in found.items():
-            if stream in self.claims:
+            if stream in self._seats:  # ours, or about to be
                 continue
             roster = decode_roster(content)
             beat, since_s = self._beats.get(stream, (-1, now_s))
