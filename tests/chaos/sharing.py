@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 PARTITIONS, ROBOTS, JOINTS, RATE_HZ = 8, 24, 2, 10.0
 BALANCE_S, OWNERSHIP_S = 1.0, 6.0
+LOOK_EVERY_S = 0.2
+"""A look reads what eight partitions have, and takes time from the daemons that are looked at."""
 CONTAINER, SOURCE = "sharing", "plant"
 BAR_S = OWNERSHIP_S + 2.0
 """How long a robot may be without a daemon: until the SDK gives its partition to another, and two seconds [s]."""
@@ -173,7 +175,7 @@ class Group:
             fair = range(PARTITIONS // len(names), -(-PARTITIONS // len(names)) + 1)
             return len(owners) == PARTITIONS and set(owners) == {*names} and all(owners.count(name) in fair for name in names)
 
-        until(shared, f"{names} share the partitions")
+        until(shared, f"{names} share the partitions", every_s=LOOK_EVERY_S)
 
     def left(self) -> dict[str, int]:
         """Return how many messages of each robot the newest state contains; note robots that are in two of them."""
@@ -223,7 +225,7 @@ class Group:
                     layer.Reload()
             return condition()
 
-        until(reloaded, what)
+        until(reloaded, what, every_s=LOOK_EVERY_S)
 
     def judge(self) -> None:
         """Let the robots fall silent, wait until all that they said is contained, and compare."""
@@ -232,7 +234,7 @@ class Group:
         for robot, _ in self.hub.sent:
             sent[robot] = sent.get(robot, 0) + 1
         try:
-            until(lambda: sum(self.left().values()) >= total, "everything is contained", within_s=60)
+            until(lambda: sum(self.left().values()) >= total, "everything is contained", within_s=60, every_s=LOOK_EVERY_S)
         except AssertionError as error:
             self.problems.append(str(error))
         left = self.left()
@@ -249,8 +251,8 @@ def hand_over_s(group: Group, gone: dict[str, str], name: str, since_s: float) -
         owners = group.owners()
         return all(owners[stream] != name for stream in streams)
 
-    until(elsewhere, f"others take over from {name}")
-    until(lambda: not group.layers_of(name), f"others show what {name} did")
+    until(elsewhere, f"others take over from {name}", every_s=LOOK_EVERY_S)
+    until(lambda: not group.layers_of(name), f"others show what {name} did", every_s=LOOK_EVERY_S)
     return time.monotonic() - since_s
 
 
