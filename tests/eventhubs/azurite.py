@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="  # azurite's own, public
+_START_S = 180.0
 _ROOT = Path(__file__).parents[2]
 
 
@@ -44,14 +46,18 @@ def azurite() -> Iterator[str]:
     process = subprocess.Popen(
         [found, *options, "--blobHost", "127.0.0.1", "--blobPort", "0"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
     )
+    patience = threading.Timer(_START_S, process.kill)
+    patience.start()
     try:
         assert process.stdout is not None
         said = next((line for line in process.stdout if b"listens on" in line), b"")  # ends when azurite does
         port = re.search(rb":(\d+)\s*$", said)
+        patience.cancel()
         assert port is not None, f"azurite says {said!r}"
         name, number = "devstoreaccount1", int(port[1])
         yield f"DefaultEndpointsProtocol=http;AccountName={name};AccountKey={_KEY};BlobEndpoint=http://127.0.0.1:{number}/{name};"
     finally:
+        patience.cancel()
         process.kill()
         process.communicate()
 
