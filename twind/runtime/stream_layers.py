@@ -92,7 +92,7 @@ class StreamLayers:
             about = hand_over.about()
             for stream, (claim, entities) in about.items():
                 shows = entities or hand_over.yields(stream)
-                if shows and hand_over.certain and self._is_shown((hand_over.source, stream), claim):
+                if shows and hand_over.living and self._is_shown((hand_over.source, stream), claim):
                     await self._write_one(hand_over, stream, claim, entities)
             for key in [key for key in self._parts if key[0] == hand_over.source and key[1] not in about]:
                 del self._parts[key]

@@ -114,6 +114,11 @@ class HandOver:
         """Whether our claims were the newest a moment ago; not after this process, or the machine, stood still."""
         return not self.claims or (self._verified_s is not None and _now_s() - self._verified_s < _CERTAIN * self._look_s)
 
+    @property
+    def living(self) -> bool:
+        """Whether others still take our rosters for kept, so that nobody has taken an entity that one of our layers shows."""
+        return not self.claims or (self._verified_s is not None and _now_s() - self._verified_s < self._moved_s / 2)
+
     def yields(self, stream: str) -> bool:
         """Whether a stream of ours is about entities that are others', which its layer must not show."""
         return bool(self._in(stream, Standing.WAITING, Standing.RELEASED))
