@@ -27,6 +27,7 @@ test: $(VENV)/.installed-dev  ## Run the tests; what needs a program that cannot
 	@.ci/system-packages mosquitto chromium
 	@PYTHON=$(BIN)/python .ci/usd-core 25.11 .venv-usd-25.11 || true
 	@PYTHON=$(BIN)/python .ci/iot-device .venv-iot-device || true
+	@.ci/azurite .azurite || true
 	@$(BIN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/.installed-dev  ## Print the benchmark table and write it to benchmarks/results/latest.json
@@ -38,7 +39,8 @@ chaos: $(VENV)/.installed-dev  ## Kill a daemon fifty times under load, over MQT
 	@$(BIN)/python -m tests.chaos.run --over mqtt $(ARGS)
 	@$(BIN)/python -m tests.chaos.run --over eventhubs $(ARGS)
 
-chaos-sharing: $(VENV)/.installed-dev  ## Let three daemons share a hub while they are killed, frozen and stopped (npm install azurite; TWIND_AZURITE names it)
+chaos-sharing: $(VENV)/.installed-dev  ## Let three daemons share a hub while they are killed, frozen and stopped
+	@.ci/azurite .azurite
 	@$(BIN)/python -m tests.chaos.sharing $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## Check format, lint, types and layers
@@ -66,4 +68,4 @@ kit-extension:  ## Pack the Omniverse extension as Kit's extension manager takes
 	@$(PYTHON) adapters/omni.twind.live/package.py dist
 
 clean:  ## Remove everything that was built or installed here
-	rm -rf $(VENV) .venv-usd-25.11 .venv-iot-device build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-usd-25.11 .venv-iot-device .azurite build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twind.config.address import is_loopback, parse_address
 from twind.config.base import (
     DeliverySettings,
+    HandOverSettings,
     NoticeSettings,
     RetrySettings,
     RouteSettings,
@@ -16,7 +17,15 @@ from twind.config.base import (
     SettingsModel,
     SourceSettings,
 )
-from twind.model.errors import MissingExtraError, PermanentError, RefusedChange, RefusedInput, RetryableError, TwindError
+from twind.model.errors import (
+    FencedError,
+    MissingExtraError,
+    PermanentError,
+    RefusedChange,
+    RefusedInput,
+    RetryableError,
+    TwindError,
+)
 from twind.model.messages import (
     NO_SEQUENCE,
     ImuSample,
@@ -39,6 +48,16 @@ if TYPE_CHECKING:
     from twind.flow.queues import Intake
     from twind.flow.replacing import replacing
     from twind.flow.retry import Backoff
+    from twind.flow.shared_streams import (
+        CLAIM,
+        LAYER,
+        NAMES,
+        Claim,
+        SharedStreams,
+        SharingAdapter,
+        SharingContext,
+        folder_name,
+    )
     from twind.flow.sinks import SinkContext
     from twind.model.notices import Notice, NoticeKind
     from twind.sources.protocol import (
@@ -60,6 +79,14 @@ _WHEN_ASKED_FOR = {
     "Intake": "twind.flow.queues",
     "replacing": "twind.flow.replacing",
     "Backoff": "twind.flow.retry",
+    "CLAIM": "twind.flow.shared_streams",
+    "LAYER": "twind.flow.shared_streams",
+    "NAMES": "twind.flow.shared_streams",
+    "Claim": "twind.flow.shared_streams",
+    "SharedStreams": "twind.flow.shared_streams",
+    "SharingAdapter": "twind.flow.shared_streams",
+    "SharingContext": "twind.flow.shared_streams",
+    "folder_name": "twind.flow.shared_streams",
     "SinkContext": "twind.flow.sinks",
     "Notice": "twind.model.notices",
     "NoticeKind": "twind.model.notices",
@@ -76,7 +103,10 @@ _WHEN_ASKED_FOR = {
 """Name: where it is."""
 
 __all__ = [
+    "CLAIM",
     "CONTENT_TYPE",
+    "LAYER",
+    "NAMES",
     "NO_SEQUENCE",
     "NO_STAMP",
     "NS_PER_MS",
@@ -84,8 +114,11 @@ __all__ = [
     "AcknowledgingSource",
     "Backoff",
     "Carrier",
+    "Claim",
     "Delivery",
     "DeliverySettings",
+    "FencedError",
+    "HandOverSettings",
     "ImuSample",
     "Intake",
     "JointSample",
@@ -111,6 +144,9 @@ __all__ = [
     "RouteSettings",
     "Secret",
     "SettingsModel",
+    "SharedStreams",
+    "SharingAdapter",
+    "SharingContext",
     "SinkContext",
     "SourceAdapter",
     "SourceHealth",
@@ -121,6 +157,7 @@ __all__ = [
     "TwindError",
     "TwistSample",
     "events",
+    "folder_name",
     "is_loopback",
     "overlapping",
     "parse_address",

@@ -13,5 +13,8 @@ room         back-pressure
 contact      whether the hub is in reach
 reasons      why not, and what to do about it
 client       the SDK's client and who we are
+hand_over    what daemons leave for each other of a partition: settings of the blob container
+shared_blobs the claims and writes in it
+blob_reasons why it cannot be used
 emulator     a server that the unmodified SDK talks to, for tests and for machines without a cloud
 """

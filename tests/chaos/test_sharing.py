@@ -6,18 +6,17 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.chaos.sharing import RATE_HZ, Group, hand_over_s, payload
-from tests.eventhubs.azurite import MISSING, program
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.skipif(program() is None, reason=MISSING)
+BALANCE_S = 0.5
+
+
 def test_daemons_join_leave_and_die_and_every_event_is_counted_once_by_one_writer(tmp_path: Path) -> None:
-    with Group(tmp_path) as group:
+    with Group(tmp_path, balance_s=BALANCE_S) as group:
         group.hub.publish(group.robots, payload, rate_hz=RATE_HZ)
         group.start("a")
         group.start("b")
@@ -33,6 +32,21 @@ def test_daemons_join_leave_and_die_and_every_event_is_counted_once_by_one_write
         group.end("a", signal.SIGTERM)
         group.wait_shared("c")
         group.shows_everything_by("c")
+        group.judge()
+        assert group.problems == []
+        assert len(group.hub.sent) > len(group.robots) * RATE_HZ
+
+
+def test_without_a_shared_volume_a_blob_container_does_the_same(tmp_path: Path) -> None:
+    with Group(tmp_path, by="blob", balance_s=BALANCE_S) as group:
+        group.hub.publish(group.robots, payload, rate_hz=RATE_HZ)
+        group.start("a")
+        group.start("b")
+        group.wait_shared("a", "b")
+        group.shows_everything_by("a", "b")
+        group.end("a", signal.SIGKILL)
+        group.wait_shared("b")
+        group.shows_everything_by("b")
         group.judge()
         assert group.problems == []
         assert len(group.hub.sent) > len(group.robots) * RATE_HZ

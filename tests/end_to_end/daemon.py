@@ -27,12 +27,12 @@ _HERE = Path(__file__).resolve().parents[2]
 """For programs of the tests that stand in for `twind`."""
 
 
-def until(condition: Callable[[], Any], what: str, *, within_s: float = PATIENCE_S) -> Any:
+def until(condition: Callable[[], Any], what: str, *, within_s: float = PATIENCE_S, every_s: float = LOOK_EVERY_S) -> Any:
     """Look again and again until a condition holds, and return what it returned."""
     deadline_s = time.monotonic() + within_s
     while not (found := condition()):
         assert time.monotonic() < deadline_s, f"{what}: not within {within_s:g} s"
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(every_s)
     return found
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from twind.config.registry import Registry
+from twind_eventhubs.hand_over import BlobHandOverSettings
 from twind_eventhubs.settings import EventHubsSettings
 
 _KEY = "c2VjcmV0"
@@ -53,3 +55,25 @@ def test_what_cannot_be_meant_is_refused_with_its_cure(options: dict[str, Any], 
     messages = " ".join(f"{error['loc']} {error['msg']}" for error in refused.value.errors())
     assert said in messages
     assert _KEY not in messages
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "give `connection_string` or `account_url`"),
+        ({"account_url": "https://a", "connection_string": "b"}, "give `connection_string` or `account_url`"),
+        ({"connection_string": "b", "client_id": "c"}, "`client_id` goes with `account_url`"),
+        ({"account_url": "https://a", "prefix": "no-slash"}, "prefix"),
+    ],
+)
+def test_a_container_for_hand_overs_names_one_account(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        BlobHandOverSettings.model_validate({"type": "blob", "container": "twind", **options})
+
+
+def test_a_container_for_hand_overs_is_found_by_its_name_and_never_shows_its_key() -> None:
+    assert Registry.installed().hand_overs.load("blob").settings is BlobHandOverSettings
+    settings = BlobHandOverSettings.model_validate(
+        {"type": "blob", "container": "twind", "connection_string": f"AccountKey={_KEY}"}
+    )
+    assert _KEY not in repr(settings)

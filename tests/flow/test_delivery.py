@@ -153,3 +153,34 @@ def test_an_event_is_a_cloud_event_whose_sequence_orders_as_text_across_restarts
         "data": {"number": 2, "std": None},
     }
     assert sequences == sorted(sequences)
+
+
+def test_nothing_is_told_before_it_is_certain_whose_it_is_and_then_only_what_is_ours(run: Callable[..., Any]) -> None:
+    async def main() -> None:
+        far, telemetry = Far(), Telemetry(stream=io.StringIO())
+        asked: list[str] = []
+        enough = asyncio.Event()
+        answers: dict[str, bool | None] = {"arm": None, "agv": None}
+
+        def tells(entity: str) -> bool | None:
+            asked.append(entity)
+            if len(asked) > 10:
+                enough.set()
+            return answers[entity]
+
+        settings = DeliverySettings.model_validate({"type": "far"})
+        sink = Delivery("graph", settings, far, SinkContext("cell 7", "", {}, telemetry, tells=tells))
+        sink.offer([status(1, "arm"), Notice(NoticeKind.INCIDENT, "agv", 1, {}), status(2, "agv")])
+        task = asyncio.create_task(sink.run())
+        await enough.wait()
+        assert far.took == []
+        answers |= {"arm": False, "agv": True}
+        await far.until(lambda: len(far.took) == 2)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await sink.aclose()
+        assert [event["subject"] for event in far.took] == ["agv", "agv"]
+        assert counted(telemetry, "twind_notices_lost_total") == {("graph", "other_daemon"): 1}
+        telemetry.close()
+
+    run(main())

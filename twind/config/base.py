@@ -122,6 +122,19 @@ class SourceSettings(SettingsModel):
     One-way stamps cannot show it. It does not matter for devices that share the daemon's clock."""
 
 
+class HandOverSettings(SettingsModel):
+    """Where daemons that share the partitions of a hub leave for each other what came on each partition."""
+
+    type: str
+    """Name of the adapter."""
+    look_s: float = Field(default=1.0, gt=0, le=60)
+    """How often it is looked whether partitions are still this daemon's, and which robots others hear [s]. Sinks tell nothing
+    of robots whose partition was not seen to be this daemon's for three times as long."""
+    moved_s: float = Field(default=30.0, gt=0, le=3600)
+    """A robot that is heard on another daemon's partition is left to that daemon after its own partition had nothing of it for
+    so long [s]. Longer than robots are silent between two messages."""
+
+
 class RetrySettings(SettingsModel):
     """How long to wait between attempts: `uniform(0, min(cap_s, base_s * 2**attempt))`."""
 

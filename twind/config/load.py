@@ -16,7 +16,7 @@ from twind.config.marks import Marks, SettingPath, dotted
 from twind.config.meaning import check_meaning, check_routes
 from twind.config.merge import merge
 from twind.config.places import anchor
-from twind.config.settings import Settings
+from twind.config.settings import FolderSettings, Settings
 from twind.config.substitute import Substitution
 from twind.config.tree import Scalar, Table, plain
 from twind.model.errors import ConfigurationError, MissingExtraError, PermanentError, Problem
@@ -99,6 +99,7 @@ class _Checker:
         data: dict[str, Any] = plain(self._marks.root)
         self._build_adapters(data, "sources", self._registry.sources)
         self._build_adapters(data, "sinks", self._registry.sinks)
+        self._build_hand_over(data)
         for name in self._names("sources"):
             self.problems += check_routes(name, self._marks, self._registry)
         settings, sound = self._validate(data)
@@ -129,6 +130,24 @@ class _Checker:
             return
         built = {name: self._build(part, name, data[part][name], group) for name in names}
         data[part] = {name: settings for name, settings in built.items() if settings is not None}
+
+    def _build_hand_over(self, data: dict[str, Any]) -> None:
+        """Do the same for what streams are handed over through: a folder, which needs no adapter, or what `type` names."""
+        restart = data.get("restart")
+        if not isinstance(restart, dict) or not isinstance(restart.get("hand_over"), dict):
+            return
+        entry = restart["hand_over"]
+        if entry.get("type", "folder") == "folder":
+            restart["hand_over"] = self._validated(("restart", "hand_over"), entry, FolderSettings)
+        else:
+            restart["hand_over"] = self._build("restart", "hand_over", entry, self._registry.hand_overs)
+
+    def _validated(self, at: SettingPath, entry: Any, model: type[SettingsModel]) -> SettingsModel | None:
+        try:
+            return model.model_validate(entry)
+        except ValidationError as error:
+            self.problems += problems_of(error, self._marks, model, at)
+            return None
 
     def _build(self, part: str, name: str, entry: Any, group: Group[Any]) -> SettingsModel | None:
         at: SettingPath = (part, name)

@@ -12,6 +12,7 @@ from twind.config.address import is_loopback, parse_address
 from twind.config.base import MASK, RouteSettings
 from twind.config.marks import dotted
 from twind.config.places import cannot_hold_files
+from twind.config.settings import FolderSettings
 from twind.config.tree import Listing, Scalar, plain
 from twind.model.routes import overlapping
 
@@ -35,7 +36,7 @@ def check_meaning(settings: Settings, marks: Marks) -> Iterator[Problem]:
         yield from _check_folder(snapshot.path, ("stage", "snapshot", "path"), marks)
         if snapshot.composed is not None:
             yield from _check_folder(snapshot.composed.parent, ("stage", "snapshot", "composed"), marks)
-    if settings.restart.hand_over is not None:
+    if isinstance(settings.restart.hand_over, FolderSettings):
         yield from _check_folder(settings.restart.hand_over.path, ("restart", "hand_over", "path"), marks)
     for name, sink in settings.sinks.items():
         folder = getattr(sink, "path", None)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 
 from pydantic import SecretStr
 
-from twind.config.base import SettingsModel, SourceSettings
+from twind.config.base import HandOverSettings, SettingsModel, SourceSettings
 from twind.config.docstrings import description
 from twind.config.schema import usable_settings
-from twind.config.settings import Settings
+from twind.config.settings import FolderSettings, Settings
 from twind.config.shape import model_in
 from twind.model.routes import TopicPattern
 
@@ -58,19 +58,24 @@ def reference(registry: Registry) -> str:
     sections = [_HEAD, *_sections(Settings, "", seen)]
     for part, group in (("sources", registry.sources), ("sinks", registry.sinks)):
         for name, model in usable_settings(group).items():
-            sections += _adapter(part, name, model, seen)
+            sections += _adapter(f"{part}.NAME", name, model, seen, base=SourceSettings, every=part[:-1])
+    hand_overs: dict[str, type[SettingsModel]] = {"folder": FolderSettings, **usable_settings(registry.hand_overs)}
+    for name, model in hand_overs.items():
+        sections += _adapter("restart.hand_over", name, model, seen, base=HandOverSettings, every="one")
     return "\n".join(sections)
 
 
-def _adapter(part: str, name: str, model: type[SettingsModel], seen: set[type[SettingsModel]]) -> Iterator[str]:
-    """Yield the sections of what one adapter adds to what every source or sink has."""
-    own = {field: info for field, info in model.model_fields.items() if field not in SourceSettings.model_fields}
-    yield f"## {part}.NAME of type `{name}`\n"
+def _adapter(
+    path: str, name: str, model: type[SettingsModel], seen: set[type[SettingsModel]], *, base: type[SettingsModel], every: str
+) -> Iterator[str]:
+    """Yield the sections of what one adapter adds to what every source, sink or hand-over has."""
+    own = {field: info for field, info in model.model_fields.items() if field not in base.model_fields}
+    yield f"## {path} of type `{name}`\n"
     yield f"{_doc(model)}\n"
-    yield f"`type: {name}`, and besides what every {part[:-1]} has:\n"
+    yield f"`type: {name}`, and besides what every {every} has:\n"
     yield _table(model, own)
     for field, info in own.items():
-        yield from _below(info.annotation, f"{part}.NAME.{field}", seen)
+        yield from _below(info.annotation, f"{path}.{field}", seen)
 
 
 def _sections(model: type[SettingsModel], path: str, seen: set[type[SettingsModel]]) -> Iterator[str]:

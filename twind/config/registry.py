@@ -1,7 +1,7 @@
 """The adapters and codecs that are installed, found by entry points and loaded when they are first asked for.
 
 An entry point's name is the word used in the configuration. The groups are `twind.sources`, `twind.codecs` and
-`twind.sinks`; a group is listed without importing any of its members.
+`twind.sinks` and `twind.hand_overs`; a group is listed without importing any of its members.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from twind.config.base import SettingsModel, SourceSettings
+from twind.config.base import HandOverSettings, SettingsModel, SourceSettings
 from twind.config.suggest import did_you_mean
 from twind.model.errors import MissingExtraError, PermanentError
 
@@ -101,21 +101,22 @@ class Registry:
         sources: Mapping[str, Loadable] | None = None,
         codecs: Mapping[str, Loadable] | None = None,
         sinks: Mapping[str, Loadable] | None = None,
+        hand_overs: Mapping[str, Loadable] | None = None,
     ) -> None:
         self.sources: Group[Any] = Group("source", sources or {}, _source_fault)
         """Members are `twind.sources.protocol.SourceAdapter`."""
         self.codecs: Group[Any] = Group("codec", codecs or {}, _codec_fault)
         """Members are classes that make a `twind.codecs.protocol.Codec` when called."""
         self.sinks: Group[Adapter] = Group("sink", sinks or {}, _sink_fault)
+        self.hand_overs: Group[Any] = Group("hand-over", hand_overs or {}, _hand_over_fault)
+        """Members are `twind.flow.shared_streams.SharingAdapter`."""
 
     @classmethod
     def installed(cls) -> Registry:
         """Return what the installed distributions offer. Nothing is imported yet."""
         everything = metadata.entry_points()  # once: it reads a file of every distribution
-        sources, codecs, sinks = (
-            {point.name: point for point in everything.select(group=f"twind.{kind}")} for kind in ("sources", "codecs", "sinks")
-        )
-        return cls(sources=sources, codecs=codecs, sinks=sinks)
+        kinds = ("sources", "codecs", "sinks", "hand_overs")
+        return cls(**{kind: {point.name: point for point in everything.select(group=f"twind.{kind}")} for kind in kinds})
 
 
 def _settings_fault(adapter: object, base: type[SettingsModel]) -> str | None:
@@ -131,6 +132,10 @@ def _source_fault(adapter: object) -> str | None:
 
 def _sink_fault(adapter: object) -> str | None:
     return _settings_fault(adapter, SettingsModel)
+
+
+def _hand_over_fault(adapter: object) -> str | None:
+    return _settings_fault(adapter, HandOverSettings)
 
 
 _CODEC_KINDS = ("joints", "pose", "twist", "odometry", "imu", "packed", "clock", "event")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from twind.config.docstrings import description
-from twind.config.settings import Settings
+from twind.config.settings import FolderSettings, Settings
 from twind.model.errors import MissingExtraError, PermanentError
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ def usable_settings(group: Group[Any]) -> dict[str, type[SettingsModel]]:
 def json_schema(registry: Registry) -> Schema:
     """Return the JSON Schema of a configuration file."""
     adapters = {"sources": usable_settings(registry.sources), "sinks": usable_settings(registry.sinks)}
-    models: list[type[SettingsModel]] = [Settings, *(model for group in adapters.values() for model in group.values())]
+    hand_overs: dict[str, type[SettingsModel]] = {"folder": FolderSettings, **usable_settings(registry.hand_overs)}
+    groups = (*adapters.values(), hand_overs)
+    models: list[type[SettingsModel]] = [Settings, *(model for group in groups for model in group.values())]
     references, schema = models_json_schema(
         [(model, "validation") for model in models],
         ref_template="#/$defs/{model}",
@@ -71,6 +73,8 @@ def json_schema(registry: Registry) -> Schema:
         title="twind configuration",
     )
     root = schema["$defs"].pop(references[Settings, "validation"]["$ref"].rpartition("/")[2])
+    of_restart = schema["$defs"]["RestartSettings"]["properties"]["hand_over"]
+    of_restart["anyOf"] = [*[references[model, "validation"] for model in hand_overs.values()], {"type": "null"}]
     for part, group in adapters.items():
         root["properties"][part]["additionalProperties"] = (
             {"oneOf": [references[model, "validation"] for model in group.values()]} if group else False

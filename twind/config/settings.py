@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SerializeAsAny, field_validator
 
 from twind.config.address import parse_address
-from twind.config.base import Secret, SettingsModel, SourceSettings
+from twind.config.base import HandOverSettings, Secret, SettingsModel, SourceSettings
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -244,9 +244,11 @@ class EstimationSettings(SettingsModel):
     """What differs for single entities, by entity id."""
 
 
-class HandOverSettings(SettingsModel):
-    """Where daemons that share the partitions of a hub leave for each other what came on each partition."""
+class FolderSettings(HandOverSettings):
+    """A folder in which daemons that share the partitions of a hub leave for each other what came on each partition."""
 
+    type: Literal["folder"] = "folder"
+    """`folder`, which need not be written; or the name of an adapter, such as `blob`, with settings of its own."""
     path: Path
     """Folder on a volume that all of them mount, with locks that hold across machines (NFS 4, not every object store).
     `stage.snapshot.composed` then shows the stage of all of them."""
@@ -260,7 +262,7 @@ class RestartSettings(SettingsModel):
     from the source, as far as that keeps it. Longer writes less to the disk; shorter starts sooner."""
     rebuild_s: NotNegative = 60.0
     """Where snapshots were there but none can be used, so much of the recording's end is used again [s]."""
-    hand_over: HandOverSettings | None = None
+    hand_over: SerializeAsAny[HandOverSettings] | None = None
     """For daemons that share the partitions of a hub: a partition goes on with the state that its last owner left. Without it,
     whoever gets a partition begins with what it knows itself. All of them need the same stage and the same names of sources."""
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NO_STREAM = -1
+"""The tag of a sample whose stream is not known any more."""
+_TAGS = ("tag", "doubt_tag", "overruled_tag")
+"""Fields that hold what the caller knows a sample by: the row of its stream."""
 
 LEVELS = 6
 """Process noises that compete for each of position and rotation."""
@@ -79,3 +89,18 @@ SAMPLE_ROW = np.dtype(
     ],
     align=True,
 )  # fmt: skip
+
+
+def renumber_streams(array: NDArray[Any], rows: Any, now: NDArray[np.int64]) -> None:
+    """Put other numbers in the place of the tags in some rows of an array of the bank.
+
+    Args:
+        array: One that the bank keeps; counted by body along its first axis.
+        rows: Of it.
+        now: (N,) what each tag is now, `NO_STREAM` for one that means nothing here.
+    """
+    for name in _TAGS:
+        if array.dtype.names is not None and name in array.dtype.names:
+            tags = array[name][rows]
+            known = (tags >= 0) & (tags < len(now))
+            array[name][rows] = np.where(known, np.append(now, NO_STREAM)[np.where(known, tags, -1)], NO_STREAM)

@@ -11,6 +11,7 @@ from twind.flow.outbox import Outbox
 from twind.flow.outbox_file import OutboxFile
 from twind.flow.retry import Backoff
 from twind.model.errors import PermanentError, RetryableError, TwindError
+from twind.model.notices import NoticeKind
 from twind.telemetry.events import (
     NoticesKept,
     NoticesLost,
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
     from twind.flow.sinks import SinkContext
     from twind.model.notices import Notice
 
-REASONS = ("queue_full", "oversize", "shutdown")
+REASONS = ("queue_full", "oversize", "shutdown", "other_daemon")
 """Why events can be lost."""
 FOLDER = "outbox"
 """Folder of the outboxes in the state folder."""
+_UNCERTAIN_S = 0.1
+"""How long to wait before it is asked again whether this daemon may tell what it has [s]."""
 
 
 class Carrier(Protocol):
@@ -81,6 +84,7 @@ class Delivery:
         self._carrier = carrier
         self._telemetry = context.telemetry
         self._events = CloudEvents(context.instance, context.generation)
+        self._tells = context.tells
         self._backoff = Backoff(base_s=settings.retry.base_s, cap_s=settings.retry.cap_s)
         self._file = None if context.state_dir is None else OutboxFile(context.state_dir / FOLDER / f"{name}.db")
         self._is_open = False
@@ -148,8 +152,13 @@ class Delivery:
         """Send the oldest events; return how long to wait before the next try [s], 0 after a success."""
         async with self._sending:
             batch = self.outbox.waiting(self.settings.max_batch)
+            tells = [one.notice.kind is NoticeKind.INCIDENT or self._tells(one.notice.subject) for one in batch]
+            if None in tells:
+                return _UNCERTAIN_S
+            others = tells.count(False)
+            batch = [one for one, is_ours in zip(batch, tells, strict=True) if is_ours]
             try:
-                refused = await self._carrier.send(batch)
+                refused = await self._carrier.send(batch) if batch else ()
             except (RetryableError, PermanentError) as error:
                 self._away(error)
                 given_s = getattr(error, "retry_after_s", None)
@@ -159,6 +168,8 @@ class Delivery:
             self._backoff.reset()
             for outgoing, limit in refused:
                 self._too_large(outgoing, limit)
+            if others:
+                self._lost("other_daemon", others, "what they are about went to another daemon meanwhile, which tells of it")
             self._telemetry.emit(NoticesSent(sink=self.name, count=len(batch) - len(refused)))
             if not self.connected:
                 self.connected, self._told_away = True, False

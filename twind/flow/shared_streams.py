@@ -1,35 +1,31 @@
 """What daemons that share streams know of each: whose it is, and what its owner left for the next one.
 
-A folder for each stream, on a volume that all of them mount. Who begins a stream claims it, which ends every older claim; a
-write passes only with the newest. Claim and write hold the same lock, so that nothing is written after the claim is lost.
+Who begins a stream claims it, which ends every older claim; a write passes only with the newest, whatever the writer knows.
 
     SOURCE/STREAM/claim.json    the newest claim
-    SOURCE/STREAM/...           what its owner writes, each file replaced as a whole
+    SOURCE/STREAM/...           what its owner writes, each replaced as a whole
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-import secrets
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import msgspec
-
-from twind.flow.replacing import replacing
-from twind.model.errors import FencedError, RetryableError
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-_CLAIM = "claim.json"
-_LOCK_S = 5.0
-"""How long a lock may be held by somebody else [s]. It is held for a rename; longer means that its holder was stopped in it."""
-_LOOK_S = 0.01
+    from twind.config.base import HandOverSettings
+    from twind.telemetry import Telemetry
+
+CLAIM = "claim.json"
+STATE = "state.snapshot"
+"""What an owner leaves for the next one."""
+LAYER = "live.usda"
+"""What it shows of the stream."""
+ROSTER = "entities.json"
+"""Whom it hears on the stream."""
+NAMES = (STATE, LAYER, ROSTER)
+"""All that is ever written about a stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,120 +40,86 @@ class Claim:
     generation: int
     """Which start of that daemon it is."""
     session: str
-    """Tells two claims apart that counted alike, where the folder was lost in between."""
+    """Tells two claims apart that counted alike, where what is shared was lost in between."""
 
 
-class SharedStreams:
-    """The claims of one daemon. Blocks: to be used off the event loop, on any thread.
+class SharedStreams(Protocol):
+    """The claims of one daemon, and what is written under them. Blocks: to be used off the event loop, on any thread."""
 
-    Args:
-        root: The folder that all daemons of the group name.
-        instance: Name of this daemon.
-        generation: The number of its start.
-    """
-
-    def __init__(self, root: Path, *, instance: str, generation: int) -> None:
-        self._root = root
-        self._instance = instance
-        self._generation = generation
-
-    def __repr__(self) -> str:
-        return f"<SharedStreams of {self._instance} in {self._root}>"
+    layers: Path
+    """The folder below which the layers of all streams are seen on this machine."""
 
     def folder(self, source: str, stream: str) -> Path:
-        """Return where the files of a stream are."""
-        return self._root / _name(source) / _name(stream)
+        """Return where below `layers` those of a stream are."""
 
     def claim(self, source: str, stream: str) -> tuple[Claim, Claim | None]:
         """Make a stream ours; return the claim, and the one that it ends.
 
         Raises:
-            RetryableError: The folder cannot be written, or its lock is held by a process that stands still.
+            RetryableError: What is shared cannot be written now.
+            PermanentError: It cannot be written before somebody cures it.
         """
-        folder = self.folder(source, stream)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with _locked(folder):
-                before = _read(folder)
-                epoch = 1 if before is None else before.epoch + 1
-                claim = Claim(source, stream, epoch, self._instance, self._generation, secrets.token_hex(8))
-                with replacing(folder / _CLAIM, locked=True, durable=True) as temporary:
-                    temporary.write_bytes(msgspec.json.encode(claim))
-        except OSError as error:
-            raise RetryableError(f"cannot claim {stream!r} in {folder}: {error.strerror or error}") from error
-        return claim, before
 
     def read(self, claim: Claim, name: str) -> bytes | None:
-        """Return what an owner wrote last under a name, None where there is nothing.
+        """Return what an owner of a claim's stream wrote last under a name, None where there is nothing.
 
         Raises:
             RetryableError: It cannot be read.
+            PermanentError: It cannot be read before somebody cures it.
         """
-        path = self.folder(claim.source, claim.stream) / name
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise RetryableError(f"cannot read {path}: {error.strerror or error}") from error
+
+    def read_all(self, source: str, name: str) -> dict[str, tuple[Claim, bytes]]:
+        """Return the newest claim of each stream of a source, and what an owner wrote last under a name, empty for nothing.
+
+        Raises:
+            RetryableError: They cannot be read.
+            PermanentError: They cannot be read before somebody cures it.
+        """
 
     def write(self, claim: Claim, name: str, data: bytes, *, durable: bool = False) -> None:
-        """Replace a file as a whole, if the claim is still the newest.
+        """Replace what stands under one of `NAMES` as a whole, if the claim is still the newest.
 
         Raises:
             FencedError: It is not: nothing was written.
-            OSError: The file cannot be written.
+            OSError: It cannot be written.
         """
-        folder = self.folder(claim.source, claim.stream)
-        with replacing(folder / name, durable=durable, through=lambda: _passed(folder, claim)) as temporary:
-            temporary.write_bytes(data)
+
+    def follow(self, name: str) -> list[Path]:
+        """Bring what other daemons wrote under a name below `layers`; return the files that are new or were replaced.
+
+        Raises:
+            OSError: That cannot be done.
+        """
+
+    def close(self) -> None:
+        """Disconnect; nothing is read or written after that."""
 
 
-@contextmanager
-def _passed(folder: Path, claim: Claim) -> Iterator[None]:
-    with _locked(folder):
-        newest = _read(folder)
-        if newest != claim:
-            whose = "nobody" if newest is None else f"instance {newest.instance!r} (epoch {newest.epoch})"
-            raise FencedError(
-                f"{claim.source} {claim.stream} belongs to {whose} now; epoch {claim.epoch} of {claim.instance!r} writes"
-                " nothing about it any more"
-            )
-        yield
+@dataclass(frozen=True, slots=True)
+class SharingContext:
+    """Who shares."""
+
+    instance: str
+    generation: int
+    layers: Path
+    """Where layers of others can be kept."""
+    telemetry: Telemetry
 
 
-def _read(folder: Path) -> Claim | None:
-    try:
-        return msgspec.json.decode((folder / _CLAIM).read_bytes(), type=Claim)
-    except FileNotFoundError:
-        return None
-    except msgspec.DecodeError as error:
-        raise OSError(f"{folder / _CLAIM} holds no claim: {error}") from error
+S = TypeVar("S", bound="HandOverSettings")
 
 
-def _name(text: str) -> str:
+class SharingAdapter(Protocol[S]):
+    """What an entry point of the group `twind.hand_overs` names: where daemons leave for each other what they know."""
+
+    @property
+    def settings(self) -> type[S]:
+        """Its settings; their field `type` is a Literal that holds the entry point's name."""
+
+    def open(self, settings: S, context: SharingContext) -> SharedStreams:
+        """Make it; nothing is connected before it is used."""
+
+
+def folder_name(text: str) -> str:
     """Return a name for a folder: the text, with what file systems or asset paths might take amiss as its number."""
     return "".join(char if char.isascii() and (char.isalnum() or char in "_-") else f"~{ord(char):x}~" for char in text)
-
-
-@contextmanager
-def _locked(folder: Path, *, wait: Callable[[float], None] = time.sleep) -> Iterator[None]:
-    """Lock a folder among daemons.
-
-    Raises:
-        OSError: It cannot be locked: here two daemons do meet, so a file system without locks will not do.
-    """
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        deadline_s = time.monotonic() + _LOCK_S
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline_s:
-                    raise
-                wait(_LOOK_S)
-        yield
-    finally:
-        os.close(handle)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from twind.config.base import NoticeSettings, RouteSettings, SettingsModel
@@ -30,6 +30,9 @@ class SinkContext:
     """Number of this start of the daemon; 0 where starts are not counted."""
     state_dir: Path | None = None
     """Where a sink may keep what must survive a restart; None: nowhere."""
+    tells: Callable[[str], bool | None] = lambda _: True
+    """Whether this daemon is to tell of an entity, or of anything that is none: False where another daemon does, None while it
+    is not known, as after this process stood still."""
     robots: Sequence[str] = ()
     """Ids of the robots that this daemon looks after; empty where there is no stage."""
 

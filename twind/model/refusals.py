@@ -27,6 +27,9 @@ class Refusal(enum.StrEnum):
     OTHER_SHARD = "other_shard"
     """The entity that the topic names is in the stage and belongs to another shard. Nothing is wrong: it is neither logged nor
     kept as a dead letter."""
+    OTHER_STREAM = "other_stream"
+    """The entity is heard on another partition as well, whose owner is another daemon: it is that one's, and this message is
+    not used. The robot publishes without a partition key."""
     BAD_STAMP = "bad_stamp"
     """The time stamp cannot be read, or lies outside the years 1970 to 2262 that int64 nanoseconds hold."""
     BAD_QUATERNION = "bad_quaternion"

@@ -15,7 +15,6 @@ from twind.config.against import check_against
 from twind.estimation.compilation import missing_parts
 from twind.flow.dead_letters import RETRY, DeadLetters, RetryFolder
 from twind.flow.delivery import Delivery
-from twind.flow.shared_streams import SharedStreams
 from twind.flow.sinks import LogSink, NoticeSink, RawSink, ServiceSink, TwinKeeper
 from twind.model.errors import ConfigurationError
 from twind.model.refusals import Refusal
@@ -43,6 +42,7 @@ from twind.runtime.restart.saver import FOLDER, Saver
 from twind.runtime.restart.streams import Streams
 from twind.runtime.retries import Retries
 from twind.runtime.scene import SceneCopy
+from twind.runtime.sharing import open_shared
 from twind.runtime.shutdown import Shutdown, Step
 from twind.runtime.sinks import open_sinks
 from twind.runtime.snapshots import SnapshotWriter
@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from twind.config.load import Loaded
+    from twind.flow.shared_streams import SharedStreams
     from twind.flow.sinks import Sink
     from twind.model.errors import RefusedInput
     from twind.model.messages import RawMessage
@@ -150,6 +151,10 @@ class Daemon:
         self._saver: Saver | None = None
         self._hand_overs: dict[str, HandOver] = {}
         """By source, where its streams go from daemon to daemon."""
+        self._ours: Ours | None = None
+        """Whom this daemon is to tell of; None for all."""
+        self._shared: SharedStreams | None = None
+        """What they go through."""
         self._sinks: list[Sink] = []
         self._dead_letters = DeadLetters(self.settings.state_dir / "dead-letters", telemetry=telemetry)
         views = Views(
@@ -272,9 +277,10 @@ class Daemon:
         )
         copies = LiveCopies(stage, self._thread, seq=self._seq)
         snapshots, beneath = None, None
+        self._shared = await asyncio.to_thread(open_shared, self._loaded, self.telemetry, generation=stage.holder.generation)
         if settings.stage.snapshot is not None:
-            if settings.restart.hand_over is not None:
-                beneath = await self._thread.call(beneath_parts, stage, settings.restart.hand_over.path)
+            if self._shared is not None:
+                beneath = await self._thread.call(beneath_parts, stage, self._shared.layers)
             snapshots = SnapshotWriter(
                 settings.stage.snapshot,
                 stage=stage,
@@ -283,6 +289,7 @@ class Daemon:
                 publisher=publisher,
                 telemetry=self.telemetry,
                 beneath=beneath,
+                shared=self._shared,
                 hand_overs=self._hand_overs,
             )
         files = StageView(bootstrap, copies, settings.instance, self._seq)
@@ -306,6 +313,8 @@ class Daemon:
             self.telemetry,
             generation=stage.holder.generation,
             robots=[robot.id for robot in stage.topology.robots],
+            # What waits at a stop is told all the same: the next owner may never have known of it.
+            tells=lambda entity: self._ours is None or self.shutdown.requested or self._ours.tells(entity),
         )
         self.recorders = [sink for sink in self._sinks if isinstance(sink, RawSink)]
         for recorder in self.recorders:
@@ -320,6 +329,8 @@ class Daemon:
             self._supervisor.supervise(f"sink {service.name}", service.serve, policy=aside)
         told = [sink for sink in sinks if isinstance(sink, NoticeSink)]
         self.tellers = [*services, *told]
+        if self._shared is not None:
+            self._ours = Ours(twinned.estimators, self._hand_overs)
         if told:
             announcer = Announcer(
                 twinned.topology,
@@ -327,7 +338,7 @@ class Daemon:
                 current=self._update,
                 telemetry=self.telemetry,
                 repeat_s=self.settings.log.repeat_s,
-                ours=(lambda: None) if self.settings.restart.hand_over is None else Ours(twinned.estimators, self._hand_overs),
+                ours=(lambda: None) if self._ours is None else self._ours,
             )
 
             def note_shown(update: Update) -> None:
@@ -362,11 +373,6 @@ class Daemon:
         )
         metrics.watched.snapshot_age_s = lambda: None if saver.written_s is None else time.monotonic() - saver.written_s
 
-        shared = None
-        if settings.restart.hand_over is not None:
-            generation = twinned.stage.holder.generation
-            shared = SharedStreams(settings.restart.hand_over.path, instance=settings.instance, generation=generation)
-
         def on_report(report: BatchReport) -> None:
             twinned.publisher.note_used(report.used_ns)
 
@@ -385,16 +391,20 @@ class Daemon:
             if name in twinned.recovered.watermarks:
                 pump.watermark = twinned.recovered.watermarks[name]
             if isinstance(source, ResumableSource):
-                if shared is not None:
+                chosen = settings.restart.hand_over
+                if self._shared is not None and chosen is not None:
                     self._hand_overs[name] = HandOver(
                         name,
-                        shared,
+                        self._shared,
                         estimators=twinned.estimators,
                         bindings=twinned.bindings[name],
                         gate=self._gate,
                         on_taken=twinned.publisher.note_restored,
                         telemetry=self.telemetry,
+                        look_s=chosen.look_s,
+                        moved_s=chosen.moved_s,
                     )
+                    self._supervisor.supervise(f"rosters of {name}", self._hand_overs[name].run)
                 source.keep_with(Streams(pump, saver, hand_over=self._hand_overs.get(name)))
             self.telemetry.declare_source(name)
             self.inlets[name] = Inlet(of_source.type, source, pump)
@@ -604,6 +614,8 @@ class Daemon:
     async def _close_stage(self) -> None:
         if self.twinned is not None:
             await self._thread.call(self.twinned.stage.close)
+        if self._shared is not None:
+            await asyncio.to_thread(self._shared.close)
         await self._thread.aclose()
 
 

@@ -51,6 +51,8 @@ class Pump:
         """Streams that are this daemon's; None where nobody else can take them."""
         self.topics: Mapping[str, set[str]] | None = None
         """Filled with what comes on each stream of this daemon's; None where nobody wants to know."""
+        self.elsewhere: Mapping[str, frozenset[str]] = {}
+        """Topics on each stream that are about what other daemons hear on theirs."""
         self.done = 0
         """Messages that everything was done with but acknowledging."""
         self._source = source
@@ -119,7 +121,23 @@ class Pump:
                 self.topics[message.stream].add(message.topic)
         fresh = self.watermark.fresh(owned)
         self._pass_over("repeated", len(owned) - len(fresh))
-        return fresh
+        return self._refuse_elsewhere(fresh) if self.elsewhere else fresh
+
+    def _refuse_elsewhere(self, messages: list[RawMessage]) -> list[RawMessage]:
+        """Count what is about entities of other daemons, and return the rest."""
+        none: frozenset[str] = frozenset()
+        ours = [message for message in messages if message.topic not in self.elsewhere.get(message.stream, none)]
+        count = len(messages) - len(ours)
+        if count:
+            self.refused += count
+            example = "another daemon hears it on another partition: set a partition key"
+            topic = next(one.topic for one in messages if one.topic in self.elsewhere.get(one.stream, none))
+            self._telemetry.emit(
+                events.MessagesRefused(
+                    source=self._source.name, reason=Refusal.OTHER_STREAM, count=count, topic=topic, example=example
+                )
+            )
+        return ours
 
     def _pass_over(self, reason: str, count: int) -> None:
         if count:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from twind.flow.sinks import RawSink, SinkContext
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from twind.config.load import Loaded
     from twind.flow.sinks import Sink
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 def open_sinks(
-    loaded: Loaded, telemetry: Telemetry, *, instance: str | None = None, generation: int = 0, robots: Sequence[str] = ()
+    loaded: Loaded,
+    telemetry: Telemetry,
+    *,
+    instance: str | None = None,
+    generation: int = 0,
+    robots: Sequence[str] = (),
+    tells: Callable[[str], bool | None] = lambda _: True,
 ) -> list[Sink]:
     """Make every sink of the configuration; nothing is written or connected yet.
 
@@ -25,6 +31,7 @@ def open_sinks(
         instance: Whose files and connections they are, where not that of the configuration.
         generation: Number of this start; 0 where starts are not counted.
         robots: Ids of the robots that this daemon looks after.
+        tells: As of `SinkContext`.
 
     Raises:
         MissingExtraError: A sink's adapter is not installed.
@@ -38,6 +45,7 @@ def open_sinks(
         generation=generation,
         state_dir=settings.state_dir,
         robots=robots,
+        tells=tells,
     )
     sinks = []
     for name, of_sink in settings.sinks.items():

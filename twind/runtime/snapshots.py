@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from twind.config.settings import SnapshotSettings
+    from twind.flow.shared_streams import SharedStreams
     from twind.runtime.live_copy import LiveCopies
     from twind.runtime.publisher import Publisher
     from twind.runtime.restart.hand_over import HandOver
@@ -40,6 +41,7 @@ class SnapshotWriter:
         publisher: Publisher,
         telemetry: Telemetry,
         beneath: Beneath | None = None,
+        shared: SharedStreams | None = None,
         hand_overs: Mapping[str, HandOver] = MappingProxyType({}),
     ) -> None:
         self.folder = settings.path
@@ -54,11 +56,12 @@ class SnapshotWriter:
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="twind-snapshot")
         self._layers = (
             None
-            if beneath is None
+            if beneath is None or shared is None
             else StreamLayers(
                 stage,
                 thread,
                 beneath=beneath,
+                shared=shared,
                 composed=settings.composed,
                 hand_overs=hand_overs,
                 ticks=lambda: publisher.ticks,
@@ -121,8 +124,10 @@ class SnapshotWriter:
             else:
                 copy = await self._copies.newest()
                 await asyncio.get_running_loop().run_in_executor(self._disk, self._snapshot.replace, copy.data)
-            if self._layers is not None and (self._layers.owed or seq != self._written_seq):
-                await self._layers.write()
+            if self._layers is not None:
+                if self._layers.owed or seq != self._written_seq:
+                    await self._layers.write()
+                await self._layers.follow()
         except FencedError as error:
             self._fenced = True
             holder = self._stage.holder

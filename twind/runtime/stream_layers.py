@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from twind.flow.shared_streams import LAYER
 from twind.model.errors import FencedError, StageError
 from twind.stage.fence import Holder
 from twind.stage.part import LivePart
-from twind.stage.snapshot import LIVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
     from pathlib import Path
 
-    from twind.flow.shared_streams import Claim
+    from twind.flow.shared_streams import Claim, SharedStreams
     from twind.runtime.restart.hand_over import HandOver
     from twind.stage.live import LiveStage
     from twind.stage.part import Beneath
@@ -36,6 +36,7 @@ class StreamLayers:
 
     Args:
         beneath: What lies beneath them.
+        shared: What they go through.
         composed: File that shows the layers of all daemons as one stage; None for none.
         hand_overs: Whose streams they are; may be filled later.
         ticks: Returns how often the live stage was brought up to the estimates, or that was begun.
@@ -48,6 +49,7 @@ class StreamLayers:
         thread: StageThread,
         *,
         beneath: Beneath,
+        shared: SharedStreams,
         composed: Path | None,
         hand_overs: Mapping[str, HandOver],
         ticks: Callable[[], int],
@@ -56,6 +58,7 @@ class StreamLayers:
         self._stage = stage
         self._thread = thread
         self._beneath = beneath
+        self._shared = shared
         self._composed = composed
         self._hand_overs = hand_overs
         self._ticks = ticks
@@ -66,6 +69,8 @@ class StreamLayers:
         self.owed = False
         """Whether something was put off until the live stage shows it."""
         self._written: dict[tuple[str, str], bytes] = {}
+        self._joined: set[Path] = set()
+        """Layers of others that are in the stage of all."""
 
     async def open(self) -> None:
         """See to it that there is a stage of all daemons.
@@ -86,11 +91,29 @@ class StreamLayers:
         for hand_over in self._hand_overs.values():
             about = hand_over.about()
             for stream, (claim, entities) in about.items():
-                if entities and self._is_shown((hand_over.source, stream), claim):
+                shows = entities or hand_over.yields(stream)
+                if shows and hand_over.living and self._is_shown((hand_over.source, stream), claim):
                     await self._write_one(hand_over, stream, claim, entities)
             for key in [key for key in self._parts if key[0] == hand_over.source and key[1] not in about]:
                 del self._parts[key]
                 self._written.pop(key, None)
+
+    async def follow(self) -> None:
+        """See to it that the layers of other daemons are here, and in the stage of all of them.
+
+        Raises:
+            StageError: They cannot be had.
+        """
+        if self._composed is None:
+            return
+        try:
+            replaced = await asyncio.get_running_loop().run_in_executor(self._disk, self._shared.follow, LAYER)
+        except OSError as error:
+            raise StageError(f"cannot follow the layers of other daemons: {error.strerror or error}") from error
+        for path in replaced:
+            if path not in self._joined:
+                await self._thread.call(self._beneath.join, path, self._composed)
+                self._joined.add(path)
 
     def _is_shown(self, key: tuple[str, str], claim: Claim) -> bool:
         """Return whether the live stage shows what came with a claim: what it had before is older than what others see."""
@@ -114,7 +137,7 @@ class StreamLayers:
         if self._written.get(key) == data:
             return
         try:
-            await asyncio.get_running_loop().run_in_executor(self._disk, hand_over.shared.write, claim, LIVE, data)
+            await asyncio.get_running_loop().run_in_executor(self._disk, self._shared.write, claim, LAYER, data)
         except FencedError as error:
             hand_over.fenced(claim, error)
             return
@@ -122,5 +145,5 @@ class StreamLayers:
             raise StageError(f"cannot write the live layer of {stream}: {error.strerror or error}") from error
         self._written[key] = data
         if first and self._composed is not None:
-            path = hand_over.shared.folder(hand_over.source, stream) / LIVE
+            path = self._shared.folder(hand_over.source, stream) / LAYER
             await self._thread.call(self._beneath.join, path, self._composed)

@@ -47,6 +47,10 @@ DeadLettersRetried = recording_events.DeadLettersRetried
 
 StreamTaken = state_events.StreamTaken
 StreamFenced = state_events.StreamFenced
+SharedStoreFailed = state_events.SharedStoreFailed
+RosterFailed = state_events.RosterFailed
+EntityElsewhere = state_events.EntityElsewhere
+EntityMoved = state_events.EntityMoved
 StateRestored = state_events.StateRestored
 SnapshotRefused = state_events.SnapshotRefused
 SnapshotFailed = state_events.SnapshotFailed

@@ -43,6 +43,63 @@ class StreamFenced(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SharedStoreFailed(Event):
+    """A request to what daemons share of their streams failed."""
+
+    level = "warning"
+    counter = "shared_store_failures"
+    labels = ("reason",)
+    reason: str
+    """throttled | unreachable | server | missing_container | refused | other."""
+    again: bool
+    """Whether it is sent again."""
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class RosterFailed(Event):
+    """It cannot be seen whose entities are whose; sinks wait, and robots that were not heard before are not shown."""
+
+    level = "warning"
+    counter = "roster_failures"
+    labels = ("source",)
+    source: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntityElsewhere(Event):
+    """An entity is heard on a stream of ours, and belongs to another daemon, which hears it on another stream."""
+
+    level = "error"
+    counter = "entities_elsewhere"
+    labels = ("source",)
+    source: str
+    entity: str
+    stream: str
+    """Ours."""
+    elsewhere: str
+    """The stream that it belongs to."""
+    instance: str
+    """Whose that is."""
+    cure: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntityMoved(Event):
+    """An entity belongs to a stream of ours now, and went on with the state that another stream's owner had of it."""
+
+    counter = "entities_moved"
+    labels = ("source",)
+    limited = False
+    source: str
+    entity: str
+    stream: str
+    before: str
+    """The stream that it belonged to."""
+
+
+@dataclass(frozen=True, slots=True)
 class StateRestored(Event):
     """The state of an earlier life is back: from a snapshot, and from what the recording holds beyond it."""
 

@@ -108,7 +108,7 @@ class Saver:
             async with self._gate:
                 paused_s = time.perf_counter()
                 taken = {name: self._taken(pump) for name, (_, pump) in self._pumps.items()}
-                about = {name: hand_over.about() for name, hand_over in self._hand_overs.items()}
+                about = {name: hand_over.to_leave() for name, hand_over in self._hand_overs.items()}
                 marked = None if self._log is None else self._log.mark()
                 state = await asyncio.to_thread(capture, self._estimators)
                 self._pause_s = time.perf_counter() - paused_s
@@ -124,10 +124,16 @@ class Saver:
                 marks[self._log.name] = [mark.segment, mark.messages]
             try:
                 size = await asyncio.to_thread(self._write, state, taken, marks)
+            except OSError as error:
+                self._telemetry.emit(events.SnapshotFailed(error=f"{error.strerror or error}; the folder is {self._state_dir}"))
+                return False
+            try:
                 for name, hand_over in self._hand_overs.items():
                     await hand_over.write(state, taken[name]["streams"], about[name])
             except OSError as error:
-                self._telemetry.emit(events.SnapshotFailed(error=f"{error.strerror or error}; the folder is {self._state_dir}"))
+                self._telemetry.emit(
+                    events.SnapshotFailed(error=f"{error.strerror or error}; it is what goes to other daemons")
+                )
                 return False
             self.written_s = time.monotonic()
             self._telemetry.metrics.state_snapshot_seconds.observe(time.perf_counter() - started_s)

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from twind.estimation.kept import Arrays, Kept, copy_rows, put_rows
+from twind.estimation.pose_layout import NO_STREAM, renumber_streams
 from twind.model.errors import SnapshotError, SnapshotFault
 from twind.model.messages import ClockSample
 from twind.runtime.estimators import Stream
@@ -34,7 +35,7 @@ class Table:
     layouts: Mapping[str, str]
     """Layout of each array."""
     axes: Mapping[str, int] = field(default_factory=dict)
-    """Which axis of each array counts the rows; of a table that was read from a file it is not known."""
+    """Which axis of each array counts the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,10 @@ def part_of(state: State, entities: Collection[str], source: str) -> State:
 
     axes = {name: table.axes for name, table in state.tables.items()}
     tables = {name: picked(name, table) for name, table in state.tables.items()}
+    rows = np.full(len(state.tables["streams"].keys), NO_STREAM)
+    rows[tables["streams"][1]] = np.arange(len(tables["streams"][1]))
+    for values in tables["bodies"][0].arrays.values():  # copies by now
+        renumber_streams(values, slice(None), rows)
     return State(
         {name: table for name, (table, _) in tables.items()},
         [(of, entity, sample) for of, entity, sample in state.clocks if of == source and entity in entities],
@@ -128,7 +133,14 @@ def restore(estimators: Estimators, state: State) -> Restored:
             entities |= {key[0] for key in put}
             left_out += missing
     estimators.joints.rearrange()
-    left_out += _put_streams(estimators, state, for_streams)
+    missing, streams = _put_streams(estimators, state, for_streams)
+    left_out += missing
+    bodies = state.tables.get("bodies")
+    if bodies is not None:
+        rows = banks[1][2]
+        put_back = [rows[tuple(key)] for key in bodies.keys if tuple(key) in rows]
+        for each in estimators.poses.kept.values():
+            renumber_streams(each.array, put_back, streams)
     return Restored(len(entities), left_out)
 
 
@@ -140,8 +152,8 @@ def _put(table: Table, kept: Mapping[str, Kept], rows: Mapping[tuple[str, ...], 
     return put, len(table.keys) - len(put)
 
 
-def _put_streams(estimators: Estimators, state: State, kept: Mapping[str, Kept]) -> int:
-    """Give each saved stream a row again, in the same order: other banks know streams by their rows."""
+def _put_streams(estimators: Estimators, state: State, kept: Mapping[str, Kept]) -> tuple[int, NDArray[np.int64]]:
+    """Give each saved stream a row again; return how many have none, and the row of each, by its row in the state."""
     table = state.tables["streams"]
     there = {(stream.source, stream.topic): row for row, stream in enumerate(estimators.streams)}
     sources, rows, left_out = [], [], 0
@@ -159,7 +171,9 @@ def _put_streams(estimators: Estimators, state: State, kept: Mapping[str, Kept])
     put_rows(kept, table.arrays, sources, rows)
     for name, entity, sample in state.clocks:
         estimators.clock_samples[name, entity] = sample
-    return left_out
+    row_of = np.full(len(table.keys), NO_STREAM)
+    row_of[sources] = rows
+    return left_out, row_of
 
 
 def _joint_keys(topology: Topology) -> list[Key]:
@@ -225,6 +239,7 @@ def from_parts(description: dict[str, Any], parts: Sequence[bytes], estimators: 
         for array in told["arrays"]:
             values = np.frombuffer(content[array["name"]], kept[name][array["name"]].array.dtype)
             arrays[array["name"]] = values.reshape(array["shape"])
-        tables[name] = Table(told["keys"], arrays, layouts)
+        axes = {array: kept[name][array].axis for array in arrays}
+        tables[name] = Table(told["keys"], arrays, layouts, axes)
     clocks = [(source, entity, msgspec.convert(sample, ClockSample)) for source, entity, sample in description["clocks"]]
     return State(tables, clocks, [(floor, period) for floor, period in description["configured"]])

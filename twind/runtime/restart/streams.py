@@ -24,6 +24,7 @@ class Streams:
         if hand_over is not None:
             pump.owned = hand_over.claims
             pump.topics = hand_over.topics
+            pump.elsewhere = hand_over.elsewhere
 
     def __repr__(self) -> str:
         return f"<Streams {sorted(self._pump.owned or ())}>"
