@@ -11,7 +11,7 @@ from typing import Any
 
 from twind.estimation.compile import inlined, kernel
 from twind.estimation.eight import load, store
-from twind.estimation.joint_records import AA, LANES, PA, PP, PV, VA, VV, A, P, V
+from twind.estimation.joint_records import AA, LANES, PA, PP, PV, STEPS, VA, VV, A, P, V
 
 
 @inlined
@@ -33,10 +33,17 @@ def start_lanes(row: Any, track: Any, z: float, v: float) -> None:
 
 
 @inlined
+def density(row: Any, k: int) -> float:
+    """Return the spectral density of one lane's jerk (of its acceleration for the CV model)."""
+    return float(row.q_same + row.q_top * STEPS[k])
+
+
+@inlined
 def predict_lanes(row: Any, track: Any, pace: Any, ahead: Any) -> None:
     """Write to `ahead` what every lane will be one step later."""
-    T, m, q, x = pace.T, pace.model, load(row.q, 0), track.x
+    T, m, x = pace.T, pace.model, track.x
     f1, f2, f3, q11, q12, q13, q22, q23, q33 = m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8]
+    q = row.q_same + row.q_top * load(STEPS, 0)  # as in `density`
     p, v, a = load(x, P), load(x, V), load(x, A)
     store(ahead, P, p + T * v + f1 * a)
     store(ahead, V, v + f2 * a)

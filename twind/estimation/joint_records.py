@@ -54,7 +54,7 @@ SETTINGS = np.dtype(
         ("shown_speed", "f8"),  # the most that is shown: what its asset declares, and some more
         ("top_speed", "f8"), ("top_acceleration", "f8"),  # beyond what any joint does
         ("first_lane", "i8"),  # the model shown before any has proved itself
-        ("q", "f8", (LANES,)),  # spectral density of each lane's jerk, of its acceleration for the CV model
+        ("q_same", "f8"), ("q_top", "f8"),  # spectral density of the lanes' jerk: `density`
     ],
     align=True,
 )  # fmt: skip

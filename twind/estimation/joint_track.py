@@ -8,7 +8,7 @@ from typing import Any
 from twind.estimation.compile import inlined, kernel
 from twind.estimation.joint_channels import USED, audit, blame, integrate, rate_variance, start_channel
 from twind.estimation.joint_choice import due, guard, judge, reconsider, start_choice
-from twind.estimation.joint_lanes import nearest, predict_lanes, start_lanes, update_lanes, update_rates
+from twind.estimation.joint_lanes import density, nearest, predict_lanes, start_lanes, update_lanes, update_rates
 from twind.estimation.joint_pace import pace_by
 from twind.estimation.joint_records import AA, LANES, PA, PP, PV, RESTART_NS, VA, VV, A, P, V
 from twind.estimation.joint_rest import RESTLESS, start_rest, watch_rest
@@ -186,7 +186,7 @@ def summarise(row: Any, track: Any, shown: Any) -> None:
     shown.p, shown.v, shown.a = x[P + k], x[V + k], x[A + k]
     shown.pp, shown.pv, shown.pa = x[PP + k], x[PV + k], x[PA + k]
     shown.vv, shown.va, shown.aa = x[VV + k], x[VA + k], x[AA + k]
-    shown.q = row.q[k]
+    shown.q = density(row, k)
     if track.still > 0:
         shown.p, shown.v, shown.a = track.slow, 0.0, 0.0
     elif abs(shown.v) > row.shown_speed:  # two bad stamps close together make any speed

@@ -136,11 +136,11 @@ class JointBank:
         selected = self._rows[rows]
         selected["r"] = np.square(position_std)
         adaptive = np.broadcast_to(np.asarray(adapt, np.bool_), selected.shape)
+        selected["q_same"] = np.where(adaptive, 0.0, np.square(jerk_noise))
         limit = np.asarray(velocity_limit, np.float64)
         declared = np.isfinite(limit) & (limit > 0.0)
         slow = declared & (limit < _SLOW)
-        steps = np.where(adaptive[..., None], STEPS, 1.0)
-        selected["q"] = np.broadcast_to(np.square(jerk_noise), selected.shape)[..., None] * steps
+        selected["q_top"] = np.where(adaptive, np.square(jerk_noise), 0.0)
         selected["alpha"] = {"singer": 1.0 / np.asarray(tau_s, np.float64), "ca": 0.0, "cv": math.inf}[model]
         selected["stamp_var"] = np.square(stamp_std_s)
         selected["least_stamp_var"] = selected["stamp_var"] * np.where(adaptive, LEAST, 1.0)
@@ -325,7 +325,7 @@ class JointBank:
     @property
     def model(self) -> NDArray[np.float64]:
         """(n_joints,) jerk noise of the model that is shown [rad/s^3/sqrt(Hz) or m/...]."""
-        density: NDArray[np.float64] = np.take_along_axis(self._rows["q"], self._tracks["shown"][:, None], axis=1)[:, 0]
+        density: NDArray[np.float64] = self._rows["q_same"] + self._rows["q_top"] * STEPS[self._tracks["shown"]]
         return np.sqrt(density)
 
     @property
