@@ -24,7 +24,6 @@ MOST_WOBBLE = 400.0  # variances of a position
 GUARD = 2.5  # sigmas that a shown position may be from the sample it has just used
 ALONE = 4.0  # times the variance that one residual is allowed where samples are noisy: lag has another like it before
 CLIMB = 2  # lanes per sample by which another may be shown: one late stamp must not show what follows every sample
-HASTY = 0.5  # judgements: after few, another must be better by more
 BETTER = 0.9  # of the shown lane's sum, before another takes its place
 
 
@@ -35,7 +34,7 @@ def start_choice(row: Any, track: Any, ledger: Any, z: float, t: int) -> None:
         ledger.x[SCORE + k] = 0.0
     track.best = track.shown = row.first_lane
     track.judged = 0
-    track.residual, track.wobble = 0.0, row.r
+    track.residual = track.wobble = 0.0
     anchor(track, ledger, z, t)
 
 
@@ -67,7 +66,7 @@ def judge(row: Any, track: Any, ledger: Any, pace: Any, z: float, t: int) -> Non
         e = z - (load(x, THEN_P) + T * load(x, THEN_V) + f1 * load(x, THEN_A))
         store(x, SCORE, kept * load(x, SCORE) + e * e)
         best = track.best
-        least = BETTER * x[SCORE + best] * (track.judged + 1.0) / (track.judged + 1.0 + HASTY)
+        least = BETTER * x[SCORE + best]
         for k in range(LANES):
             if x[SCORE + k] < least:
                 best, least = k, x[SCORE + k]

@@ -19,10 +19,8 @@ from twind.estimation.joint_records import AA, A, V
 
 LEAST = 0.01  # times the configured variance: good stamps let a fast machine be followed closely
 MOST = 900.0  # times the configured variance: 30 in sigma
-TYPICAL = 100.0  # times the configured variance: what is looked for
-PRIOR = 5.0  # telling samples that the configured variance counts for
-QUIET = 0.1  # of the configured variance of positions is noise at least
-NOISY = 2.0  # times what residuals change from one sample to the next is noise, up to what is configured
+TYPICAL = 64.0  # times the configured variance: what is looked for
+PRIOR = 20.0  # telling samples that the configured variance counts for
 GATE = 9.0  # times their learnt variance that stamps are granted, within the bounds that are set
 LOOSER = 3.0  # factor by which one refused sample changes what is granted
 TIGHTER = 0.03  # of what is granted too much is taken away by a sample that tells of nothing but its stamp
@@ -59,12 +57,11 @@ def watch_stamps(row: Any, track: Any, pace: Any, z: float, known: float, sigma:
     if before > 0.0 and before + pace.T < SPARSE_S and row.most_stamp_var > row.stamp_var:
         chord_by(pace, before)
         w, g, bow = pace.weight, pace.noise, pace.bow
-        k = max(track.best - 1, 0)  # a fast lane takes jitter for acceleration
+        k = track.best
         v = track.x[V + k]
         e = track.last_z - track.before_z - w * (z - track.before_z) + bow * track.x[A + k]
         speed = g * v * v
-        quiet = min(max(QUIET * row.r, NOISY * track.wobble), row.r)
-        rest = g * (quiet + v * v * sigma * sigma) + bow * bow * track.x[AA + k]
+        rest = g * (row.r + v * v * sigma * sigma) + bow * bow * track.x[AA + k]
         found = e * e - rest - speed * known
         sought = max(TYPICAL * row.stamp_var, known)
         inverse = 1.0 / (speed * sought + rest)
