@@ -22,6 +22,7 @@ SURE = 1.5  # times the configured variance: less jitter may be chance
 CAUTION = 2.0
 """How many times learnt jitter beyond the configured one counts in the models. One would be theory; over simulated machines of
 all speeds and real pendulums two predicts best, and all from 1 to 9 almost as well."""
+TURNS = 0.2  # of the step since the last sample that a stamp may always be off: fast motion turns between sparse samples
 RATE_GATE = 9.0  # variances: one that lags in fast motion is let go by, and may help again
 WIDEST = LANES - 1  # the lane whose gate decides
 
@@ -110,13 +111,16 @@ def gate_sample(
     known = stamp_variance(row, track)
     s = pp + row.r + (v * v + vv) * (track.granted + sigma * sigma)
     if not y * y <= gate * s:
-        explained = y * y <= gate * (s + (v * v + vv) * (row.most_stamp_var - track.granted))
+        T = (t - track.t_ns) * 1e-9
+        turned = y * y <= gate * (s + (v * v + vv) * (TURNS * T) ** 2)
+        explained = turned or y * y <= gate * (s + (v * v + vv) * (row.most_stamp_var - track.granted))
         weigh_refusal(row, track, explained)
-        # What bad stamps explain shows no other motion: it is accepted after two more like it at the latest.
-        if not explained and _challenge(row, track, ledger, z, t):
-            _restart(row, track, ledger, z, ledger.rival_v, t, p)
-            return RESET, y * y / s, z, p, DONE
-        return GATED, y * y / s, z, p, DONE
+        if not turned:
+            # What bad stamps explain shows no other motion: it is accepted after two more like it at the latest.
+            if not explained and _challenge(row, track, ledger, z, t):
+                _restart(row, track, ledger, z, ledger.rival_v, t, p)
+                return RESET, y * y / s, z, p, DONE
+            return GATED, y * y / s, z, p, DONE
     k = track.best
     v = ahead[V + k]
     innovation = z - ahead[P + k]
