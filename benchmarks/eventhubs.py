@@ -20,9 +20,10 @@ from robots import write_stage
 from table import Row, Section, row
 
 _ROBOTS = 50
-_VARIANTS = ("bare", "source", "daemon")
+_VARIANTS = ("bare", "bare_uvloop", "source", "daemon")
 _SAYS = {
     "bare": "the SDK's loop, callback that counts",
+    "bare_uvloop": "the same on uvloop",
     "source": "twind's source",
     "daemon": "the daemon: routes, codecs, estimates, stage",
 }

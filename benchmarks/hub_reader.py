@@ -1,8 +1,9 @@
 """One reader of a hub, a process of its own: `python hub_reader.py VARIANT CONNECTION_STRING HUB CORE FOLDER CODEC`.
 
 A number on standard input begins a round; once so many messages were handled, a line of JSON says what an event cost.
-Variants: `bare` is the SDK's own loop with a callback that counts; `source` is twind's source, whose messages nobody reads;
-`daemon` is all of it: routes, codecs, estimation, stage, listener.
+Variants: `bare` is the SDK's own loop with a callback that counts, by `asyncio.run`; `bare_uvloop` is the same on the loop
+that twind runs on; `source` is twind's source, whose messages nobody reads; `daemon` is all of it: routes, codecs, estimation,
+stage, listener.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from azure.eventhub.aio import EventHubConsumerClient
 from twind.config.load import load
 from twind.config.registry import Registry
 from twind.runtime.app import SWITCH_S, Daemon
+from twind.runtime.loop import run_on_loop
 from twind.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -141,7 +143,7 @@ async def daemon(connection: str, hub: str, folder: str, of_round: Round, teleme
 async def main(variant: str, connection: str, hub: str, folder: str) -> None:
     of_round = Round()
     with Telemetry() as telemetry:
-        if variant == "bare":
+        if variant.startswith("bare"):
             close = await bare(connection, hub, of_round)
         else:
             make = source if variant == "source" else daemon
@@ -167,4 +169,5 @@ if __name__ == "__main__":
     os.sched_setaffinity(0, {int(sys.argv[4])})
     gc.freeze()  # this, and the next line, as `twind run` does; for the SDK's own loop as well
     sys.setswitchinterval(SWITCH_S)
-    asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[5]))
+    run = asyncio.run if sys.argv[1] == "bare" else run_on_loop
+    run(main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[5]))

@@ -36,12 +36,12 @@ def demo(
 
     Starts a broker, the daemon, and a process of synthetic robots with noisy encoders, skewed clocks, losses and late messages.
     """
-    import asyncio
     import sys
 
     from twind.config.settings import LogSettings
     from twind.demo.session import Options, run
     from twind.estimation.compilation import missing_parts
+    from twind.runtime.loop import run_on_loop
     from twind.telemetry import Telemetry
 
     live = sys.stdout.isatty() and not as_json
@@ -60,7 +60,7 @@ def demo(
 
     options = Options(duration_s=duration, seed=seed, listen=_free(listen), embedded_broker=embedded_broker)
     with Telemetry(LogSettings(level="error" if as_json else "warning")) as telemetry:
-        result = asyncio.run(run(options, telemetry=telemetry, on_started=on_started, on_progress=on_progress))
+        result = run_on_loop(run(options, telemetry=telemetry, on_started=on_started, on_progress=on_progress))
     if live:
         click.echo()
     click.echo(result.as_json() if as_json else _summary(result))

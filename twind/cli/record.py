@@ -21,14 +21,13 @@ def record(ctx: click.Context, *, paths: tuple[Path, ...], out: Path | None, dur
     Messages of sources that acknowledge are acknowledged once they are on the disk. The files are named after
     INSTANCE-recorder: beside those of a running daemon with the same configuration, and with a quota of their own.
     """
-    import asyncio
-
     from twind.config.load import load
     from twind.config.registry import Registry
 
     loaded = load(paths, Registry.installed())
     from dataclasses import replace
 
+    from twind.runtime.loop import run_on_loop
     from twind.runtime.record_only import RecordOnly
     from twind.telemetry import Telemetry
 
@@ -47,7 +46,7 @@ def record(ctx: click.Context, *, paths: tuple[Path, ...], out: Path | None, dur
         return recording.received, code
 
     with Telemetry(loaded.settings.log) as telemetry:
-        messages, code = asyncio.run(run(telemetry))
+        messages, code = run_on_loop(run(telemetry))
     if live:
         click.echo(err=True)
     click.echo(f"{messages} messages received")

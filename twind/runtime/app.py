@@ -32,6 +32,7 @@ from twind.runtime.http.views import Views
 from twind.runtime.journal import Happening, Journal
 from twind.runtime.live_copy import LiveCopies
 from twind.runtime.live_stage import open_live_stage
+from twind.runtime.loop import run_on_loop
 from twind.runtime.notify import Notifier
 from twind.runtime.pipeline import Feed
 from twind.runtime.publisher import Publisher
@@ -646,4 +647,4 @@ def run(loaded: Loaded) -> int:
     """Run one daemon in this process, on this thread."""
     sys.setswitchinterval(SWITCH_S)
     with Telemetry(loaded.settings.log) as telemetry:
-        return asyncio.run(serve(loaded, telemetry=telemetry))
+        return run_on_loop(serve(loaded, telemetry=telemetry))
