@@ -112,7 +112,7 @@ def gate_sample(
     s = pp + row.r + (v * v + vv) * (track.granted + sigma * sigma)
     if not y * y <= gate * s:
         T = (t - track.t_ns) * 1e-9
-        turned = y * y <= gate * (s + (v * v + vv) * (TURNS * T) ** 2)
+        turned = row.most_stamp_var > row.stamp_var and y * y <= gate * (s + (v * v + vv) * (TURNS * T) ** 2)
         explained = turned or y * y <= gate * (s + (v * v + vv) * (row.most_stamp_var - track.granted))
         weigh_refusal(row, track, explained)
         if not turned:
