@@ -78,7 +78,8 @@ def _kept(place: Path) -> Topology | None:
         with place.open("rb") as file:
             if not _private(os.fstat(file.fileno())):
                 return None
-            files, ages, topology = msgspec.msgpack.decode(file.read(), type=_Kept)
+            content: _Kept = msgspec.msgpack.decode(file.read(), type=_Kept)
+        files, ages, topology = content
         if ages != _ages([*files, *_makers()]):
             return None
         os.utime(place)
