@@ -12,16 +12,19 @@ from __future__ import annotations
 import fcntl
 import inspect
 import os
+import time
 from contextlib import contextmanager, suppress
 from functools import cache, cached_property
+from itertools import count
 from pathlib import Path
+from stat import S_IMODE, S_IWOTH
 from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
 from llvmlite import binding as llvm
 from numba.core import entrypoints
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, NullCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, NullCache
 from numba.core.typing.typeof import typeof_impl
 from numba.np.numpy_support import from_dtype, map_layout
 
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 entrypoints._already_initialized = True  # noqa: SLF001  (extensions are looked for in all that is installed; kernels need none)
+
+
+_PATIENCE_S = 10.0
+"""For another process that writes a kernel, which takes milliseconds: one that was stopped meanwhile holds nobody up."""
 
 
 class _MachineCode(NullCache):
@@ -46,9 +53,11 @@ class _MachineCode(NullCache):
     @cached_property
     def _place(self) -> _Place | None:
         try:
-            return _Place(self._function)
-        except RuntimeError:  # "no locator available": neither the package folder nor NUMBA_CACHE_DIR is writable
+            place = _Place(self._function)
+            mistrusted = mistrust(Path(place.cache_path), makers={os.stat(self._function.__code__.co_filename).st_uid})  # noqa: PTH116
+        except (RuntimeError, OSError):  # "no locator available": neither the package folder nor NUMBA_CACHE_DIR is writable
             return None
+        return None if mistrusted else place
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the kernel for a signature, None where it is not there."""
@@ -99,6 +108,29 @@ def _no_bitcode() -> bytes:
     return bytes(llvm.parse_assembly("").as_bitcode())
 
 
+class _Files(IndexDataCacheFile):
+    """The files of one function: an index, and one with machine code for each signature.
+
+    After a power cut numba's files may be empty, and a kill may come between two of them. What cannot be read is as good as
+    none; and here no index ever names a file that is of other code: numba writes the index first, with the names of old files.
+    """
+
+    def _load_index(self) -> dict[Any, str]:
+        try:
+            return dict(super()._load_index())
+        except Exception:  # noqa: BLE001  (whatever `pickle` makes of a damaged file)
+            return {}
+
+    def save(self, key: Any, data: Any) -> None:
+        names = self._load_index()
+        if not names:
+            self.flush()  # an older index may name the file that is written now
+        taken = set(names.values())
+        name = names.get(key) or next(each for each in map(self._data_name, count(1)) if each not in taken)
+        self._save_data(name, data)
+        self._save_index({**names, key: name})
+
+
 class _Place(FunctionCache):
     """Where numba keeps one function; looks for a kernel without the library.
 
@@ -110,15 +142,19 @@ class _Place(FunctionCache):
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        self._cache_file._source_stamp = _age_of_room(Path(function.__code__.co_filename).parent)  # noqa: SLF001
+        age = _age_of_room(Path(function.__code__.co_filename).parent)
+        self._cache_file = _Files(cache_path=self.cache_path, filename_base=self._impl.filename_base, source_stamp=age)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        with self._guard_against_spurious_io_errors():
+        try:
             return self._load_overload(sig, target_context)
+        except Exception:  # noqa: BLE001  (a damaged file, or another user's: the kernel is compiled, and the file replaced)
+            return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        # Numba reads, extends and writes an index: of two processes at once, one may find its code under the other's signature.
-        with self._guard_against_spurious_io_errors(), _alone(Path(self.cache_path)):
+        # An index is read, extended and written: of two processes at once, one may find its code under the other's signature.
+        # On a full disk, or where somebody holds the folder for long, the kernel works without being kept.
+        with suppress(OSError), _alone(Path(self.cache_path)):
             super().save_overload(sig, data)
 
     @property
@@ -129,15 +165,49 @@ class _Place(FunctionCache):
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Let one process at a time write into a folder, where its file system can tell; it is made where it is not there yet."""
+    """Let one process at a time write into a folder, where its file system can tell; it is made where it is not there yet.
+
+    Raises:
+        OSError: The folder cannot be had; `TimeoutError` where another process has it for too long.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
+    until = time.monotonic() + _PATIENCE_S
     try:
-        with suppress(OSError):  # no locks on some network file systems
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise TimeoutError from None
+                time.sleep(0.01)
+            except OSError:  # no locks on some network file systems
+                break
+            else:
+                break
         yield
     finally:
         os.close(handle)
+
+
+def mistrust(folder: Path, *, makers: set[int]) -> str | None:
+    """Say why kernels in a folder may be somebody else's, who could run any code by them; None where they cannot.
+
+    Args:
+        folder: Is there.
+        makers: Users who are trusted beside this one and root: who may write the source may write what is compiled of it.
+
+    Raises:
+        OSError: It cannot be looked at.
+    """
+    status, user = folder.stat(), os.geteuid()
+    if status.st_uid not in {user, 0, *makers}:
+        return f"the folder '{folder}' belongs to another user"
+    if status.st_mode & S_IWOTH:
+        if status.st_uid != user or any(folder.iterdir()):
+            return f"everybody may write to the folder '{folder}'"
+        folder.chmod(S_IMODE(status.st_mode) & ~S_IWOTH)  # just made, by a process that leaves everything open
+    return None
 
 
 @cache

@@ -98,6 +98,20 @@ def test_kernels_that_cannot_be_kept_are_worth_a_note(cell: Path, monkeypatch: p
     assert done.stdout.splitlines()[-1].startswith("note: compiled kernels cannot be kept")
 
 
+def test_kernels_that_others_may_have_written_are_worth_a_note(
+    cell: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = tmp_path / "kernels" / "estimation_1"
+    room.mkdir(parents=True)
+    (room / "one.nbi").touch()
+    room.chmod(0o777)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(room.parent))
+    done = _twind(cell, ["check"], GOOD)
+    assert done.exit_code == 0
+    said = f"note: compiled kernels cannot be kept: everybody may write to the folder '{room}'; "
+    assert done.stdout.splitlines()[-1].startswith(said)
+
+
 @pytest.mark.parametrize("command", [["check"], ["run"], ["config", "print"]])
 def test_a_missing_file_is_a_problem_like_any_other(cell: Path, command: list[str]) -> None:
     done = CliRunner().invoke(main, [*command, str(cell / "none.yaml")])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +18,21 @@ from twind.stage.opening import open_stage
 from twind.stage.synthetic import serial_robots
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class _Touching:
+    """What makes a file when it is read by `pickle`."""
+
+    path: Path
+
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def _write(robots: int, path: Path) -> None:
@@ -145,3 +162,51 @@ def test_nothing_is_kept_of_a_stage_with_a_layer_whose_place_another_file_could_
     monkeypatch.chdir(tmp_path)  # where USD looks when there is nothing beside the layer
     stage, _ = open_stage(str(root))
     assert settled_files(stage) is None
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602])
+def test_what_others_may_have_written_is_not_believed_and_replaced(
+    cell: Path, opened: list[str], tmp_path: Path, mode: int
+) -> None:
+    first = discovered(str(cell))
+    (kept,) = _files(tmp_path / "cache")
+    kept.chmod(mode)
+    assert discovered(str(cell)) == first
+    assert discovered(str(cell)) == first
+    assert len(opened) == 2
+    assert [oct(path.stat().st_mode & 0o777) for path in _files(tmp_path / "cache")] == ["0o600"]
+
+
+def test_what_another_user_wrote_is_not_believed(cell: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    first = discovered(str(cell))
+    monkeypatch.setattr(module.os, "geteuid", lambda: 12345)  # type: ignore[attr-defined]
+    assert discovered(str(cell)) == first
+    assert len(opened) == 2
+
+
+def test_reading_what_was_kept_runs_no_code(cell: Path, opened: list[str], tmp_path: Path) -> None:
+    first = discovered(str(cell))
+    (kept,) = _files(tmp_path / "cache")
+    ran = tmp_path / "ran"
+    kept.write_bytes(pickle.dumps(_Touching(ran)))
+    assert discovered(str(cell)) == first
+    assert len(opened) == 2
+    assert not ran.exists()
+
+
+def test_what_is_kept_is_in_all_parts_what_was_found(cell: Path, opened: list[str]) -> None:
+    found, kept = discovered(str(cell)), discovered(str(cell))
+    assert repr(kept) == repr(found)  # also types, and signs of zeros
+    assert kept.entity_index == found.entity_index
+    assert len(opened) == 1
+
+
+def test_a_user_without_a_home_discovers_each_time(cell: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(_: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")  # noqa: EM101  (as it says itself)
+
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    assert discovered(str(cell)) == discovered(str(cell))
+    assert len(opened) == 2

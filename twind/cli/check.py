@@ -81,7 +81,7 @@ def _cache_notes() -> list[str]:
     if fault is None:
         return []
     return [
-        f"compiled kernels cannot be kept: {fault}; every start compiles them anew. Set NUMBA_CACHE_DIR to a writable folder"
+        f"compiled kernels cannot be kept: {fault}; every start compiles them anew. Set NUMBA_CACHE_DIR to a folder of your own"
     ]
 
 

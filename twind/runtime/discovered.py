@@ -1,19 +1,22 @@
 """What was discovered in a stage before: as long as none of its files has changed, OpenUSD is not even imported.
 
 That is 0.2 s of every command over recordings, what 20 s of a log at 1 kHz take. What is kept lies where compiled
-kernels do, and like them is taken for nothing where something changed that it was made of or by.
+kernels do, and like them is taken for nothing where something changed that it was made of or by, or where somebody else may
+have written it. It is data: reading it runs no code.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import time
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from stat import S_IWGRP, S_IWOTH
 from typing import TYPE_CHECKING
+
+import msgspec
 
 import twind
 from twind.flow.replacing import replacing
@@ -23,12 +26,14 @@ from twind.model.topology import Topology
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    _Age = tuple[str, int, int, int, int]
-
 _MAX_KEPT = 64
 """Stages; the one that was not looked at for the longest time makes room."""
 _TICK_NS = NS_PER_S // 10
 """File systems stamp changes no finer than the system's clock ticks: two within one cannot be told apart."""
+
+_Age = tuple[str, int, int, int, int]
+_Kept = tuple[list[str], list[_Age], Topology]
+"""The names of the stage's files, the ages of these and of the code that read them, and what was found."""
 
 
 def discovered(root: str) -> Topology:
@@ -37,8 +42,11 @@ def discovered(root: str) -> Topology:
     Raises:
         StageError: As there.
     """
-    place = _place(root)
-    kept = _kept(place)
+    try:
+        place = _place(root)
+    except (OSError, RuntimeError):  # a user without a home, a working directory that is gone
+        place = None
+    kept = _kept(place) if place is not None else None
     if kept is not None:
         return kept
     began_ns = time.time_ns()
@@ -49,8 +57,8 @@ def discovered(root: str) -> Topology:
     stage, warnings = open_stage(root)
     topology = discover_stage(stage, root=root, warnings=warnings)
     files = settled_files(stage)
-    if files is not None:
-        with suppress(OSError):  # without a place the stage is opened each time
+    if place is not None and files is not None:
+        with suppress(OSError, UnicodeError):  # without a place, or with names that are no text, the stage is opened each time
             _keep(place, topology, files, began_ns)
     return topology
 
@@ -65,15 +73,24 @@ def _place(root: str) -> Path:
 
 
 def _kept(place: Path) -> Topology | None:
-    """Return what is kept, unless it is of other files, or was found by other code."""
+    """Return what is kept, unless it is of other files, was found by other code, or may be of another user's making."""
     try:
-        files, ages, topology = pickle.loads(place.read_bytes())  # noqa: S301  (the user's own, as compiled kernels are)
+        with place.open("rb") as file:
+            if not _private(os.fstat(file.fileno())):
+                return None
+            content: _Kept = msgspec.msgpack.decode(file.read(), type=_Kept)
+        files, ages, topology = content
         if ages != _ages([*files, *_makers()]):
             return None
         os.utime(place)
     except Exception:  # noqa: BLE001  (whatever is wrong with it, the stage tells all)
         return None
-    return topology if isinstance(topology, Topology) else None
+    return topology
+
+
+def _private(status: os.stat_result) -> bool:
+    """Whether nobody but this user, and who may do everything, can have written a file."""
+    return status.st_uid == os.geteuid() and not status.st_mode & (S_IWGRP | S_IWOTH)
 
 
 def _keep(place: Path, topology: Topology, files: tuple[Path, ...], began_ns: int) -> None:
@@ -82,9 +99,11 @@ def _keep(place: Path, topology: Topology, files: tuple[Path, ...], began_ns: in
     ages = _ages([*names, *_makers()])
     if max(max(age[-2:]) for age in ages) > began_ns - _TICK_NS:
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    place.unlink(missing_ok=True)  # its permissions and what it links to are somebody else's perhaps
     with replacing(place) as temporary:
-        temporary.write_bytes(pickle.dumps((names, ages, topology)))
+        temporary.chmod(0o600)
+        temporary.write_bytes(msgspec.msgpack.encode((names, ages, topology)))
     for _, old in sorted((path.stat().st_mtime_ns, path) for path in place.parent.iterdir())[:-_MAX_KEPT]:
         old.unlink(missing_ok=True)
 
