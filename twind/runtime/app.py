@@ -397,6 +397,7 @@ class Daemon:
                     self._hand_overs[name] = HandOver(
                         name,
                         self._shared,
+                        instance=settings.instance,
                         estimators=twinned.estimators,
                         bindings=twinned.bindings[name],
                         gate=self._gate,
