@@ -39,4 +39,4 @@ def test_an_event_with_an_empty_name_gets_the_next_topic_that_it_has_everything_
     templates = [Template("{device_id}"), Template("{property.topic}"), Template("{partition}")]
     assert topic_of(templates, {DEVICE: b""}, {b"topic": b"cell/arm"}, "3") == "cell/arm"
     assert topic_of(templates, {DEVICE: b""}, {b"topic": b""}, "3") == "3"
-    assert topic_of(templates[:2], {}, {}, "3") == "(without {device_id} or {property.topic})"
+    assert topic_of(templates[:2], {}, {}, "3") == "//(without {device_id} or {property.topic})"

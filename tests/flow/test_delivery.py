@@ -184,3 +184,39 @@ def test_nothing_is_told_before_it_is_certain_whose_it_is_and_then_only_what_is_
         telemetry.close()
 
     run(main())
+
+
+def test_what_is_certain_passes_what_is_not_and_each_subject_keeps_its_order(run: Callable[..., Any]) -> None:
+    async def main() -> None:
+        far, telemetry = Far(), Telemetry(stream=io.StringIO())
+        answers: dict[str, bool | None] = {"arm": None, "agv": True, "": True}
+        settings = DeliverySettings.model_validate({"type": "far", "max_batch": 2})
+        sink = Delivery("graph", settings, far, SinkContext("cell 7", "", {}, telemetry, tells=lambda one: answers[one]))
+        incident = Notice(NoticeKind.INCIDENT, "", 1, {"number": 9})
+        sink.offer([*[status(number, "arm") for number in range(5)], status(5, "agv"), incident, status(6, "agv")])
+        task = asyncio.create_task(sink.run())
+        await far.until(lambda: len(far.took) == 3)
+        assert [event["data"]["number"] for event in far.took] == [5, 9, 6]
+        answers["arm"] = True
+        await far.until(lambda: len(far.took) == 8)
+        assert [event["data"]["number"] for event in far.took[3:]] == [0, 1, 2, 3, 4]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await sink.aclose()
+        telemetry.close()
+
+    run(main())
+
+
+def test_a_sink_whose_events_are_all_anothers_has_connected_to_nothing(run: Callable[..., Any]) -> None:
+    async def main() -> None:
+        far, telemetry = Far(), Telemetry(stream=io.StringIO())
+        settings = DeliverySettings.model_validate({"type": "far"})
+        sink = Delivery("graph", settings, far, SinkContext("cell 7", "", {}, telemetry, tells=lambda _: False))
+        sink.offer([status(1)])
+        await sink.aclose()
+        assert counted(telemetry, "twind_notices_lost_total") == {("graph", "other_daemon"): 1}
+        assert (sink.connected, far.took) == (False, [])
+        telemetry.close()
+
+    run(main())

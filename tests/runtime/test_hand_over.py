@@ -37,6 +37,7 @@ class One:
         self.hand_over = HandOver(
             "floor",
             place(name),
+            instance=name,
             estimators=self.cell.estimators,
             bindings=self.cell.bindings,
             gate=asyncio.Lock(),
@@ -270,7 +271,7 @@ def test_a_daemon_that_stood_still_tells_nothing_before_it_has_looked(place: Pla
             await a.hand_over.look()
             a.hand_over.about()
             ours = Ours(a.cell.estimators, {"floor": a.hand_over})
-            assert (ours.tells("crate"), ours.tells("arm"), ours.tells("a source")) == (True, False, True)
+            assert (ours.tells("crate"), ours.tells("a source")) == (True, True)
             await b.hand_over.take("3", b.watermark)
             now_s = hand_over._now_s()
             monkeypatch.setattr(hand_over, "_now_s", lambda: now_s + 60.0)  # SIGSTOP, and SIGCONT
@@ -278,6 +279,50 @@ def test_a_daemon_that_stood_still_tells_nothing_before_it_has_looked(place: Pla
             await a.hand_over.look()
             assert ours.tells("crate") is False
             assert a.said("stream_fenced")
+
+    asyncio.run(scenario())
+
+
+def test_what_an_earlier_start_had_to_tell_waits_until_it_is_known_whose_the_robot_is_now(place: Place) -> None:
+    async def scenario() -> None:
+        with Pumped(place, "a") as killed:
+            await killed.hand_over.take("3", killed.watermark)
+            killed.hear("3", 0, x=0.0)
+            await killed.hand_over.look()
+            await killed.hand_over.look()
+        with Pumped(place, "a") as a, Pumped(place, "b") as b:
+            ours = Ours(a.cell.estimators, {"floor": a.hand_over})
+            assert (ours.tells("crate"), ours.tells("arm"), ours.tells("a source")) == (None, None, True)
+            await a.hand_over.look()
+            assert (ours.tells("crate"), ours.tells("arm")) == (None, True)  # nobody has the arm
+            await a.hand_over.take("3", a.watermark)
+            a.hear("3", 1, x=0.0)
+            await a.hand_over.look()
+            await a.hand_over.look()
+            a.hand_over.about()
+            assert ours.tells("crate") is True
+            await b.hand_over.take("3", b.watermark)
+            await a.hand_over.look()
+            assert ours.tells("crate") is False
+
+    asyncio.run(scenario())
+
+
+def test_what_waits_about_a_robot_that_nobody_has_any_more_is_told_in_the_end(place: Place) -> None:
+    async def scenario() -> None:
+        with Pumped(place, "a", moved_s=0.2) as a:
+            await a.hand_over.take("3", a.watermark)
+            a.hear("3", 0, x=0.0)
+            await a.hand_over.look()
+            await a.hand_over.look()
+            a.hand_over.about()
+            ours = Ours(a.cell.estimators, {"floor": a.hand_over})
+            assert ours.tells("crate") is True
+            a.hand_over.leave("3")
+            assert ours.tells("crate") is None  # somebody is about to claim it
+            async with asyncio.timeout(60):
+                while not ours.tells("crate"):
+                    await a.hand_over.look()
 
     asyncio.run(scenario())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from twind.flow.cloud_events import CloudEvents
@@ -151,12 +152,12 @@ class Delivery:
     async def _send_some(self) -> float:
         """Send the oldest events; return how long to wait before the next try [s], 0 after a success."""
         async with self._sending:
-            batch = self.outbox.waiting(self.settings.max_batch)
-            tells = [one.notice.kind is NoticeKind.INCIDENT or self._tells(one.notice.subject) for one in batch]
-            if None in tells:
+            tells = cache(self._tells)  # one answer for all of a subject: its order is kept
+            waiting = self.outbox.waiting(self.settings.max_batch, held=lambda one: tells(one.notice.subject) is None)
+            if not waiting:
                 return _UNCERTAIN_S
-            others = tells.count(False)
-            batch = [one for one, is_ours in zip(batch, tells, strict=True) if is_ours]
+            batch = [one for one in waiting if one.notice.kind is NoticeKind.INCIDENT or tells(one.notice.subject)]
+            others = len(waiting) - len(batch)
             try:
                 refused = await self._carrier.send(batch) if batch else ()
             except (RetryableError, PermanentError) as error:
@@ -170,10 +171,8 @@ class Delivery:
                 self._too_large(outgoing, limit)
             if others:
                 self._lost("other_daemon", others, "what they are about went to another daemon meanwhile, which tells of it")
-            self._telemetry.emit(NoticesSent(sink=self.name, count=len(batch) - len(refused)))
-            if not self.connected:
-                self.connected, self._told_away = True, False
-                self._telemetry.emit(SinkConnected(sink=self.name, address=self._carrier.address))
+            if batch:
+                self._arrived(len(batch) - len(refused))
             return 0.0
 
     # The file.
@@ -234,7 +233,13 @@ class Delivery:
             self._tell_losses()
             self._news.set()
 
-    # What went wrong.
+    # What became of it.
+
+    def _arrived(self, count: int) -> None:
+        self._telemetry.emit(NoticesSent(sink=self.name, count=count))
+        if not self.connected:
+            self.connected, self._told_away = True, False
+            self._telemetry.emit(SinkConnected(sink=self.name, address=self._carrier.address))
 
     def _away(self, error: TwindError) -> None:
         self.connected = False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from twind.model.notices import NoticeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from twind.model.notices import Notice
 
@@ -50,8 +50,8 @@ class Outbox:
         """By sequence, in its order."""
         self._states: OrderedDict[str, str] = OrderedDict()
         """Sequence of the state of each entity that waits and is not being sent, oldest first."""
-        self._in_flight = 0
-        """How many of the oldest are being sent."""
+        self._in_flight: set[str] = set()
+        """What is being sent."""
         self._unwritten: dict[str, Outgoing] = {}
         self._written: set[str] = set()
         """What is in the copy, or being written there."""
@@ -83,7 +83,7 @@ class Outbox:
 
     def restore(self, kept: Sequence[Outgoing]) -> None:
         """Put what an earlier start left, as the copy on the disk has it, before everything else that is not being sent."""
-        being_sent = list(islice(self._waiting, self._in_flight))
+        being_sent = [sequence for sequence in self._waiting if sequence in self._in_flight]
         for outgoing in reversed(kept):
             self._waiting[outgoing.sequence] = outgoing
             self._waiting.move_to_end(outgoing.sequence, last=False)
@@ -99,10 +99,15 @@ class Outbox:
             self._waiting.move_to_end(sequence, last=False)
         self._make_room()
 
-    def waiting(self, most: int) -> Sequence[Outgoing]:
-        """Return the oldest events to send now; they stay until they are confirmed, and are the same at the next try."""
-        batch = list(islice(self._waiting.items(), most))
-        self._in_flight = len(batch)
+    def waiting(self, most: int, *, held: Callable[[Outgoing], bool] = lambda _: False) -> Sequence[Outgoing]:
+        """Return the oldest events to send now; they stay until they are confirmed, and are the same at the next try.
+
+        Args:
+            most: How many.
+            held: Whether an event must stay for now; of one subject, either all or none.
+        """
+        batch = list(islice(((key, one) for key, one in self._waiting.items() if not held(one)), most))
+        self._in_flight = {sequence for sequence, _ in batch}
         for sequence, outgoing in batch:
             subject = outgoing.notice.subject
             if outgoing.notice.kind is NoticeKind.STATE and self._states.get(subject) == sequence:
@@ -111,9 +116,9 @@ class Outbox:
 
     def confirm(self) -> None:
         """Take out what the last `waiting` returned: it has arrived, or will never be taken."""
-        for sequence in list(islice(self._waiting, self._in_flight)):
+        sent, self._in_flight = self._in_flight, set()
+        for sequence in sent:
             self._drop(sequence)
-        self._in_flight = 0
 
     # The copy on the disk.
 
@@ -146,7 +151,7 @@ class Outbox:
         return not self._unwritten and not self._leftover
 
     def _make_room(self) -> None:
-        while len(self._waiting) > self._in_flight + 1 and not self._fits():
+        while len(self._waiting) > len(self._in_flight) + 1 and not self._fits():
             self._lose_one()
 
     def _fits(self) -> bool:
@@ -156,7 +161,7 @@ class Outbox:
         if self._states:
             _, sequence = self._states.popitem(last=False)
         else:
-            sequence = next(islice(self._waiting, self._in_flight, None))
+            sequence = next(sequence for sequence in self._waiting if sequence not in self._in_flight)
         self._drop(sequence)
         self.lost += 1
 

@@ -51,6 +51,7 @@ from twind.runtime.stage_view import StageView
 from twind.runtime.status import status_document
 from twind.runtime.supervisor import RestartPolicy, Supervisor
 from twind.runtime.traces import Traces
+from twind.runtime.unwaited import unwaited
 from twind.runtime.viewers import viewer_hub
 from twind.sources.protocol import ResumableSource
 from twind.stage.bootstrap import bootstrap_of
@@ -250,8 +251,8 @@ class Daemon:
         )
         await compile_apart(await asyncio.to_thread(missing_parts))
         # The stage's thread has nothing else to do meanwhile.
-        bootstrap, _ = await asyncio.gather(self._thread.call(bootstrap_of, stage), asyncio.to_thread(estimators.warm_up))
-        await asyncio.to_thread(warm_up_twin)
+        bootstrap, _ = await asyncio.gather(self._thread.call(bootstrap_of, stage), unwaited(estimators.warm_up))
+        await unwaited(warm_up_twin)
         self._starting = "restoring the state"
         registry = self._loaded.registry
         bindings = {
@@ -267,7 +268,7 @@ class Daemon:
             rebuild_s=settings.restart.rebuild_s,
             telemetry=self.telemetry,
         )
-        recovered = await asyncio.to_thread(recovery.run)
+        recovered = await unwaited(recovery.run)
         publisher = Publisher(
             settings.stage,
             estimators=estimators,
@@ -397,6 +398,7 @@ class Daemon:
                     self._hand_overs[name] = HandOver(
                         name,
                         self._shared,
+                        instance=settings.instance,
                         estimators=twinned.estimators,
                         bindings=twinned.bindings[name],
                         gate=self._gate,

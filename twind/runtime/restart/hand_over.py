@@ -53,6 +53,7 @@ class HandOver:
     Args:
         source: Name of the source, the same in all daemons.
         shared: The folder that they share.
+        instance: Name of this daemon.
         estimators: Where the state goes, and comes from.
         bindings: What topics stand for.
         gate: Held by whoever changes the state.
@@ -67,6 +68,7 @@ class HandOver:
         source: str,
         shared: SharedStreams,
         *,
+        instance: str,
         estimators: Estimators,
         bindings: Bindings,
         gate: asyncio.Lock,
@@ -77,6 +79,7 @@ class HandOver:
     ) -> None:
         self.source = source
         self.shared = shared
+        self._instance = instance
         self.claims: dict[str, Claim] = {}
         """Of the streams that are ours."""
         self.topics: dict[str, set[str]] = {}
@@ -98,6 +101,10 @@ class HandOver:
         self._moved_s = moved_s
         self._verified_s: float | None = None
         """When our claims were last seen to be the newest, by the clock that goes on while everything stands still [s]."""
+        self._theirs: frozenset[str] | None = None
+        """Whom other daemons had when it was last looked; None before that."""
+        self._open: frozenset[str] = frozenset()
+        """Who were this daemon's, on streams that nobody has claimed since."""
         self._left: dict[str, tuple[Claim, Place, frozenset[str]]] = {}
         """What was written of each last."""
         self._estimators = estimators
@@ -118,6 +125,12 @@ class HandOver:
     def living(self) -> bool:
         """Whether others still take our rosters for kept, so that nobody has taken an entity that one of our layers shows."""
         return not self.claims or (self._verified_s is not None and _now_s() - self._verified_s < self._moved_s / 2)
+
+    def had_elsewhere(self, entity: str) -> bool | None:
+        """Whether another daemon has an entity that is not ours; None while that is not known, or still open."""
+        if self._theirs is None or self._verified_s is None or _now_s() - self._verified_s >= _CERTAIN * self._look_s:
+            return None
+        return True if entity in self._theirs else None if entity in self._open else False
 
     def yields(self, stream: str) -> bool:
         """Whether a stream of ours is about entities that are others', which its layer must not show."""
@@ -189,6 +202,7 @@ class HandOver:
 
     def leave(self, stream: str) -> None:
         """Write nothing about a stream any more."""
+        self._open |= self._in(stream, Standing.HELD)
         for known in (self.claims, self._left, self.entities, self._written, self.elsewhere):
             known.pop(stream, None)
         for filled in (self.topics, self._topics, self._seats):
@@ -265,7 +279,9 @@ class HandOver:
                 self.fenced(claim, FencedError(f"{self.source} {stream} belongs to {who} now; epoch {claim.epoch} has ended"))
         self._verified_s = started_s
         ours = {stream: self._seats[stream] for stream in self.claims}
-        decided = decide(ours, self._rivals(found), now_s=time.monotonic(), moved_s=self._moved_s)
+        rivals = self._rivals(found)
+        self._note_others(rivals)
+        decided = decide(ours, rivals, now_s=time.monotonic(), moved_s=self._moved_s)
         for stream, entity, before in decided.gained:
             if before:
                 await self._adopt(stream, entity, before, found[before][0])
@@ -300,6 +316,7 @@ class HandOver:
                 seat.standing = Standing.HELD
         if not self.claims:
             self._verified_s = _now_s()
+            self._note_others(rivals)
 
     def _note_heard(self) -> None:
         """Give those a seat that were heard since this was last called."""
@@ -358,6 +375,17 @@ class HandOver:
                     now = standing if kept else Standing.RELEASED
                     rivals.setdefault(entity, []).append(Rival(stream, claim.instance, now, term))
         return rivals
+
+    def _note_others(self, rivals: Mapping[str, Iterable[Rival]]) -> None:
+        """Note whom others have, and who may be anybody's yet: of streams that were ours, and who is asked for."""
+        theirs, still_open = set(), set()
+        for entity, others in rivals.items():
+            for one in others:
+                if one.standing is Standing.HELD and one.instance != self._instance:
+                    theirs.add(entity)
+                elif one.standing in {Standing.HELD, Standing.ASKING}:
+                    still_open.add(entity)
+        self._theirs, self._open = frozenset(theirs), frozenset(still_open)
 
     async def _adopt(self, stream: str, entity: str, before: str, claim: Claim) -> None:
         """Go on with what another stream's owner left of an entity that has moved."""
@@ -428,10 +456,16 @@ class Ours:
         return self._mask
 
     def tells(self, entity: str) -> bool | None:
-        """Return whether an entity, or anything that is none, is ours to tell of; None while that is not certain."""
+        """Return whether an entity, or anything that is none, is ours to tell of; None while that is not certain.
+
+        What nobody has is told by whoever has something to tell of it: it had it then, perhaps before it was started anew.
+        """
         row = self._estimators.topology.entity_index.get(entity)
         if row is None:
             return True
         if not all(hand_over.certain for hand_over in self._hand_overs.values()):
             return None
-        return bool(self()[row])
+        if self()[row]:
+            return True
+        elsewhere = [hand_over.had_elsewhere(entity) for hand_over in self._hand_overs.values()]
+        return False if True in elsewhere else None if None in elsewhere else True
