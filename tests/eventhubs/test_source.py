@@ -55,7 +55,7 @@ async def topics_come_from_what_the_settings_name_and_else_from_device_then_prop
         async with Opened(running) as opened:
             topics = [message.topic for message in await opened.take(4)]
             assert topics[:3] == ["arm-1", "cell/arm-2", "arm-3"]
-            assert topics[3] == "(without {device_id} or {property.topic} or {partition_key})"
+            assert topics[3] == "//(without {device_id} or {property.topic} or {partition_key})"
         async with Opened(running, topics=["{device_id}/{property.kind}", "p/{partition}"]) as opened:
             assert [message.topic for message in await opened.take(4)] == ["arm-1/joints", "p/0", "p/0", "p/0"]
 
