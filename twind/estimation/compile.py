@@ -1,8 +1,4 @@
-"""The kernels of this room, and those that are inlined into them; `twind.kernels` says how they are compiled.
-
-A kernel's cache entry is keyed by the file that defines it. Kernels inline those they call from other files, so an edit of
-`quaternions.py` or `singer.py` takes effect in cached callers only once their own file is touched.
-"""
+"""The kernels of this room, and those that are inlined into them; `twind.kernels` says how they are compiled."""
 
 from __future__ import annotations
 

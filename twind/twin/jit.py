@@ -14,9 +14,6 @@ R = TypeVar("R")
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile `function` on first call.
-
-    Its cache looks at the file of a kernel only, so a kernel must not call one from another file.
-    """
+    """Compile `function` on first call."""
     compiled: Callable[P, R] = compile_kernel(function)
     return compiled
