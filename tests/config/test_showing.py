@@ -30,7 +30,8 @@ def test_secrets_and_what_came_from_files_print_as_asterisks(load_texts: Callabl
     loaded = load_texts(text, environment={"P": "hunter2", "HOST": "broker"})
     printed = effective_yaml(loaded)
     shown = yaml.safe_load(printed)
-    assert "hunter2" not in printed + repr(loaded)
+    assert "hunter2" not in printed + repr(loaded.settings.http)
+    assert "marks" not in repr(loaded)  # they know what stands in the files
     assert (shown["instance"], shown["http"]["token"], shown["sources"]["floor"]["password"]) == ("********",) * 3
     assert shown["sources"]["floor"]["url"] == "fake://user:********@broker"
 
