@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from twind.api import HandOverSettings, Secret, SharedStreams, SharingAdapter, SharingContext
+from twind.api import HandOverSettings, SharedStreams, SharingAdapter, SharingContext
 from twind_eventhubs.shared_blobs import SharedBlobs
+from twind_eventhubs.storage_account import StorageConnectionString  # noqa: TC001  (pydantic reads the annotations)
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
@@ -27,7 +28,7 @@ class BlobHandOverSettings(HandOverSettings):
     """Name of the adapter."""
     container: Annotated[str, Field(min_length=3, max_length=63)]
     """Blob container. It must exist; the one of the checkpoints will do."""
-    connection_string: Secret | None = None
+    connection_string: StorageConnectionString | None = None
     """Of the storage account. Or `account_url`."""
     account_url: str | None = None
     """Such as `https://NAME.blob.core.windows.net`; who we are is found out by DefaultAzureCredential (workload identity, ...).

@@ -8,8 +8,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from twind.api import RouteSettings, Secret, SettingsModel, SourceSettings, TopicPattern
+from twind.api import RouteSettings, SettingsModel, SourceSettings, TopicPattern
 from twind_eventhubs.connection import HubConnection
+from twind_eventhubs.storage_account import StorageConnectionString  # noqa: TC001  (pydantic reads the annotations)
 from twind_eventhubs.topics import Template, TopicTemplate
 
 DEVICE_EVENTS = "$iothub/{event}/{entity}"
@@ -24,7 +25,7 @@ class CheckpointSettings(SettingsModel):
     container: Annotated[str, Field(min_length=3, max_length=63)] | None = None
     """Blob container. Daemons that name the same one share the hub: each partition has one reader at a time, and when a daemon
     joins or leaves they divide the partitions anew. It must exist."""
-    connection_string: Secret | None = None
+    connection_string: StorageConnectionString | None = None
     """Of the storage account. Or `account_url`."""
     account_url: str | None = None
     """Such as `https://NAME.blob.core.windows.net`; who we are is found out as for the hub (workload identity, ...). It needs

@@ -14,6 +14,7 @@ import secrets
 import threading
 import time
 from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -80,6 +81,19 @@ class SharedBlobs:
     def folder(self, source: str, stream: str) -> Path:
         """Return where the layers of a stream are copied to."""
         return self.layers / folder_name(source) / folder_name(stream)
+
+    def probe(self) -> str:
+        """Write a blob, and remove it; say so.
+
+        Raises:
+            RetryableError: That cannot be done now.
+            PermanentError: The container is not there, or refuses us.
+        """
+        blob = self._blob(f"{self._prefix}probe")
+        self._try(lambda: blob.upload_blob(b"", overwrite=True))
+        with suppress(AzureError):  # another one probes, or nothing may be removed, which nobody needs
+            blob.delete_blob()
+        return f"container {self._where} can be written"
 
     def close(self) -> None:
         """Disconnect."""

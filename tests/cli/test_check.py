@@ -155,3 +155,20 @@ def test_run_hands_the_settings_to_the_daemon_and_its_exit_code_back(cell: Path,
     monkeypatch.setattr("twind.runtime.app.run", run)
     assert _twind(cell, ["run"], GOOD).exit_code == 3
     assert seen[0].settings.instance == "cell-7"  # type: ignore[attr-defined]
+
+
+def test_connect_also_says_whether_daemons_can_hand_over(cell: Path) -> None:
+    shared = cell / "shared"
+    hand_over = f"restart: {{hand_over: {{type: folder, path: {shared}}}}}\n"
+    snapshot = f"stage: {{snapshot: {{path: {cell / 'live'}, composed: {shared / 'all.usda'}}}}}\n"
+    up = _twind(cell, ["check", "--connect"], GOOD, snapshot, hand_over)
+    assert (up.exit_code, up.stdout.splitlines()[-1]) == (0, f"hand-over: folder; ok: {shared} can be written and locked")
+    assert list(shared.iterdir()) == []
+    machine = json.loads(_twind(cell, ["check", "--connect", "--json"], GOOD, snapshot, hand_over).stdout)
+    assert machine["hand_over"] == {"probe": {"ok": True, "message": f"{shared} can be written and locked"}}
+    (shared / ".probe").mkdir()
+    down = _twind(cell, ["check", "--connect"], GOOD, snapshot, hand_over)
+    assert (down.exit_code, down.stdout.splitlines()[-1]) == (
+        1,
+        f"hand-over: folder; FAILED: cannot use {shared}: Is a directory",
+    )

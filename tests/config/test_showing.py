@@ -31,6 +31,7 @@ def test_secrets_and_what_came_from_files_print_as_asterisks(load_texts: Callabl
     printed = effective_yaml(loaded)
     shown = yaml.safe_load(printed)
     assert "hunter2" not in printed + repr(loaded.settings.http)
+    assert "marks" not in repr(loaded)  # they know what stands in the files
     assert (shown["instance"], shown["http"]["token"], shown["sources"]["floor"]["password"]) == ("********",) * 3
     assert shown["sources"]["floor"]["url"] == "fake://user:********@broker"
 

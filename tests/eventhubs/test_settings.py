@@ -9,10 +9,12 @@ from pydantic import ValidationError
 
 from twind.config.registry import Registry
 from twind_eventhubs.hand_over import BlobHandOverSettings
-from twind_eventhubs.settings import EventHubsSettings
+from twind_eventhubs.settings import CheckpointSettings, EventHubsSettings
 
 _KEY = "c2VjcmV0"
 _CONNECTION = f"Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=policy;SharedAccessKey={_KEY};EntityPath=cell"
+
+_STORAGE = f"DefaultEndpointsProtocol=https;AccountName=a;AccountKey={_KEY};EndpointSuffix=core.windows.net"
 
 
 def made(**options: Any) -> EventHubsSettings:
@@ -61,8 +63,8 @@ def test_what_cannot_be_meant_is_refused_with_its_cure(options: dict[str, Any], 
     ("options", "said"),
     [
         ({}, "give `connection_string` or `account_url`"),
-        ({"account_url": "https://a", "connection_string": "b"}, "give `connection_string` or `account_url`"),
-        ({"connection_string": "b", "client_id": "c"}, "`client_id` goes with `account_url`"),
+        ({"account_url": "https://a", "connection_string": _STORAGE}, "give `connection_string` or `account_url`"),
+        ({"connection_string": _STORAGE, "client_id": "c"}, "`client_id` goes with `account_url`"),
         ({"account_url": "https://a", "prefix": "no-slash"}, "prefix"),
     ],
 )
@@ -73,7 +75,32 @@ def test_a_container_for_hand_overs_names_one_account(options: dict[str, Any], s
 
 def test_a_container_for_hand_overs_is_found_by_its_name_and_never_shows_its_key() -> None:
     assert Registry.installed().hand_overs.load("blob").settings is BlobHandOverSettings
-    settings = BlobHandOverSettings.model_validate(
-        {"type": "blob", "container": "twind", "connection_string": f"AccountKey={_KEY}"}
-    )
+    settings = BlobHandOverSettings.model_validate({"type": "blob", "container": "twind", "connection_string": _STORAGE})
     assert _KEY not in repr(settings)
+
+
+@pytest.mark.parametrize("where", ["checkpoints", "hand_over"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("SECRET", "is no connection string of a storage account"),
+        ("AccountKey=U0VDUkVU", "is no connection string of a storage account"),
+        ("DefaultEndpointsProtocol=https;AccountName=a;AccountKey=SECRET!", "an AccountKey that is not base64"),
+    ],
+)
+def test_a_storage_account_that_cannot_be_meant_is_told_without_quoting_it(where: str, given: str, said: str) -> None:
+    store = {"container": "twind", "connection_string": given}
+    model, options = (
+        (CheckpointSettings, store) if where == "checkpoints" else (BlobHandOverSettings, {"type": "blob", **store})
+    )
+    with pytest.raises(ValidationError, match=said) as refused:
+        model.model_validate(options)
+    assert all("SECRET" not in error["msg"] for error in refused.value.errors())
+
+
+def test_a_storage_account_is_named_by_a_key_or_a_signature() -> None:
+    for given in (_STORAGE, f"BlobEndpoint=https://a.blob.core.windows.net/;SharedAccessSignature=sv=2022&sig={_KEY}%3D;"):
+        settings = BlobHandOverSettings.model_validate({"type": "blob", "container": "twind", "connection_string": given})
+        assert settings.connection_string is not None
+        assert settings.connection_string.get_secret_value() == given
+        assert _KEY not in repr(settings)

@@ -221,6 +221,8 @@ def test_a_missing_container_and_a_wrong_key_are_said_and_not_tried_again(blobs:
         lost.read_all("hub", ROSTER)
     with pytest.raises(OSError, match="there is no blob container"):
         lost.follow(LAYER)
+    with pytest.raises(PermanentError, match="there is no blob container"):
+        lost.probe()
     assert whole.connection_string is not None
     wrong = whole.connection_string.get_secret_value().replace("AccountKey=Eby8", "AccountKey=Abcd")
     blobs.settings = type(whole).model_validate({"type": "blob", "container": whole.container, "connection_string": wrong})
@@ -241,3 +243,12 @@ def test_layers_of_others_are_copied_when_they_change_and_only_then(blobs: InBlo
     a.write(claim, LAYER, b"second")
     assert b.follow(LAYER) == [path]
     assert path.read_bytes() == b"second"
+
+
+def test_a_probe_says_that_it_can_be_written_and_leaves_nothing_behind(place: Place) -> None:
+    shared = place("a")
+    assert "can be written" in shared.probe()
+    assert "can be written" in shared.probe()
+    assert shared.read_all("floor", STATE) == {}
+    if isinstance(shared, SharedFolder):
+        assert list(shared.layers.iterdir()) == []

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+
+import pytest
 
 from twind.runtime import compilation
 from twind.runtime.compilation import compile_apart
@@ -14,8 +17,6 @@ from twind.testing.loops import run
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 PATIENCE_S = 180.0
 
@@ -61,6 +62,24 @@ def test_a_start_that_is_given_up_leaves_no_compiler_behind(monkeypatch: pytest.
 
     run(main())
     assert [process.returncode for process in started] == [-9]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system tells a process that its parent is dead")
+def test_a_daemon_that_is_killed_leaves_no_compiler_behind() -> None:
+    compiler = """
+from twind.estimation.compilation import end_with_parent
+end_with_parent()
+print("compiling", flush=True)
+import time
+time.sleep(3600)
+"""
+    daemon = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {compiler!r}])"
+    with subprocess.Popen([sys.executable, "-c", daemon], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"compiling\n"
+        process.kill()
+        ended, _, _ = select.select([process.stdout], [], [], PATIENCE_S)  # at its end once nobody has it open
+        assert ended
 
 
 def test_what_is_not_on_disk_is_missing_until_it_was_compiled(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import json
 from typing import TYPE_CHECKING
 
@@ -17,13 +19,16 @@ if TYPE_CHECKING:
 
     from twind.config.load import Loaded
 
+HAND_OVER = "restart.hand_over"
 PROBE_TIMEOUT_S = 30.0
 """How long one source may take to answer `--connect`."""
 
 
 @click.command
 @configs
-@click.option("--connect", is_flag=True, help="Also connect to every source and say what was found.")
+@click.option(
+    "--connect", is_flag=True, help="Also connect to every source, and to where daemons hand over, and say what was found."
+)
 @click.option("--json", "as_machine", is_flag=True, help="Print JSON.")
 @click.pass_context
 def check(ctx: click.Context, *, paths: tuple[Path, ...], connect: bool, as_machine: bool) -> None:
@@ -54,6 +59,7 @@ def examine(paths: tuple[Path, ...], *, connect: bool) -> Report:
     report.notes += _cache_notes()
     if connect:
         report.probes += asyncio.run(probe_all(report.loaded))
+        report.hand_over = probe_hand_over(report.loaded)
     return report
 
 
@@ -101,3 +107,19 @@ async def probe_all(loaded: Loaded) -> list[Probe]:
         return Probe(name, ok=True, message=found)
 
     return list(await asyncio.gather(*map(one, loaded.settings.sources)))
+
+
+def probe_hand_over(loaded: Loaded) -> Probe | None:
+    """Use what streams are handed over through; return what became of it, None where they are not."""
+    from twind.runtime.sharing import open_shared
+    from twind.telemetry import Telemetry
+
+    with Telemetry(stream=io.StringIO()) as telemetry:  # what was tried on the way is in the answer
+        try:
+            shared = open_shared(loaded, telemetry, generation=0)
+            if shared is None:
+                return None
+            with contextlib.closing(shared):
+                return Probe(HAND_OVER, ok=True, message=shared.probe())
+        except TwindError as error:
+            return Probe(HAND_OVER, ok=False, message=str(error))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What became of connecting to one source."""
+    """What became of connecting to one source, or to where daemons hand over to each other."""
 
     source: str
     ok: bool
@@ -31,13 +31,14 @@ class Report:
     topology: Topology | None = None
     notes: list[str] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
+    hand_over: Probe | None = None
 
     @property
     def exit_code(self) -> int:
         """78 for a configuration that cannot be used, 1 for a source that cannot be reached, else 0."""
         if self.problems:
             return EX_CONFIG
-        return 0 if all(probe.ok for probe in self.probes) else 1
+        return 0 if all(probe.ok for probe in (*self.probes, self.hand_over) if probe is not None) else 1
 
 
 def summary(report: Report) -> list[str]:
@@ -57,6 +58,11 @@ def summary(report: Report) -> list[str]:
         if name in probes:
             line += f"; {'ok' if probes[name].ok else 'FAILED'}: {probes[name].message}"
         lines.append(line)
+    if report.loaded is not None and report.loaded.settings.restart.hand_over is not None:
+        line = f"hand-over: {report.loaded.settings.restart.hand_over.type}"
+        if report.hand_over is not None:
+            line += f"; {'ok' if report.hand_over.ok else 'FAILED'}: {report.hand_over.message}"
+        lines.append(line)
     return lines + [f"note: {note}" for note in report.notes]
 
 
@@ -67,7 +73,8 @@ def _count(number: int, noun: str) -> str:
 def as_json(report: Report) -> dict[str, Any]:
     """Return the same for machines."""
     topology, loaded = report.topology, report.loaded
-    probes = {probe.source: {"ok": probe.ok, "message": probe.message} for probe in report.probes}
+    probes = {probe.source: _outcome(probe) for probe in report.probes}
+    hand_over = {} if report.hand_over is None else {"hand_over": {"probe": _outcome(report.hand_over)}}
     return {
         "ok": report.exit_code == 0,
         "problems": [asdict(problem) for problem in report.problems],
@@ -84,5 +91,10 @@ def as_json(report: Report) -> dict[str, Any]:
             }
             for name, settings in loaded.settings.sources.items()
         },
+        **hand_over,
         "notes": report.notes,
     }
+
+
+def _outcome(probe: Probe) -> dict[str, Any]:
+    return {"ok": probe.ok, "message": probe.message}

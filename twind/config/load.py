@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,8 @@ class Loaded:
     """Settings in order, with where each of them stands."""
 
     settings: Settings
-    marks: Marks
+    marks: Marks = field(repr=False)
+    """Knows what stands in the files, secrets too."""
     registry: Registry
     """What the settings were checked against; it opens the sources and makes the codecs that they name."""
 

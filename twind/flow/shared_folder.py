@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _LOCK_S = 5.0
 """How long a lock may be held by somebody else [s]. It is held for a rename; longer means that its holder was stopped in it."""
 _LOOK_S = 0.01
+_PROBE = ".probe"
 
 
 class SharedFolder:
@@ -105,6 +106,22 @@ class SharedFolder:
         """Return nothing: what others write is seen here already."""
         del name
         return []
+
+    def probe(self) -> str:
+        """Write and lock in the folder; say so.
+
+        Raises:
+            RetryableError: That cannot be done.
+        """
+        path = self._root / _PROBE
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            with _locked(self._root), replacing(path) as temporary:
+                temporary.write_bytes(b"")
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise RetryableError(f"cannot use {self._root}: {error.strerror or error}") from error
+        return f"{self._root} can be written and locked"
 
     def close(self) -> None:
         """Do nothing."""

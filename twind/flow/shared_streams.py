@@ -91,6 +91,14 @@ class SharedStreams(Protocol):
             OSError: That cannot be done.
         """
 
+    def probe(self) -> str:
+        """Find out whether it can be written; say what was found. Leaves nothing behind.
+
+        Raises:
+            RetryableError: It cannot be used now.
+            PermanentError: It cannot be used before somebody cures it.
+        """
+
     def close(self) -> None:
         """Disconnect; nothing is read or written after that."""
 
