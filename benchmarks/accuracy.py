@@ -27,15 +27,15 @@ STAMPS_S = (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 def ratios(machine: Machine, recording: Recording) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return, for each horizon, the shipped filter's error over that of the best fixed one."""
     shipped = JointSettings()
+    std = shipped.position_std_m if machine.linear else shipped.position_std_rad
+    most = shipped.jerk_noise_m if machine.linear else shipped.jerk_noise
     grid = [(jerk, stamp) for jerk in JERKS for stamp in STAMPS_S]
     n = len(grid) + 1
     bank = JointBank(n, gate=0.999, lag_ns=200 * NS_PER_MS)
     common: dict[str, Any] = {
-        "position_std": shipped.position_std_rad, "tau_s": shipped.acceleration_tau_s, "velocity_limit": machine.velocity_limit,
+        "position_std": std, "tau_s": shipped.acceleration_tau_s, "velocity_limit": machine.velocity_limit,
     }  # fmt: skip
-    bank.configure(
-        slice(0, 1), adapt=shipped.adapt, jerk_noise=shipped.jerk_noise, stamp_std_s=1e-3 * shipped.stamp_std_ms, **common
-    )
+    bank.configure(slice(0, 1), adapt=shipped.adapt, jerk_noise=most, stamp_std_s=1e-3 * shipped.stamp_std_ms, **common)
     for i, (jerk, stamp) in enumerate(grid, 1):
         bank.configure(slice(i, i + 1), adapt=False, jerk_noise=jerk, stamp_std_s=stamp, **common)
     layout = bank.add_layout(range(n))

@@ -28,12 +28,12 @@ class Machine:
     Attributes:
         motion: Position every `STEP_S` for so many seconds, given a source of chance [rad or m].
         velocity_limit: What its asset declares [rad/s or m/s]; infinite where such machines declare none.
-        unit: What an encoder's step is multiplied by: 0.1 for joints in metres.
+        linear: Whether it is a prismatic joint. An encoder's step is a tenth then: 0.1 mm for 1 mrad.
     """
 
     motion: Motion
     velocity_limit: float = math.inf
-    unit: float = 1.0
+    linear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def record(machine: Machine, feed: Feed, *, seed: int, seconds: float) -> Record
     truth = machine.motion(rng, seconds + 1.0)
     truth_s = STEP_S * np.arange(truth.size)
     taken = np.arange(0.0, seconds, 1.0 / feed.rate_hz)
-    quantum = feed.quantum * machine.unit
+    quantum = feed.quantum * (0.1 if machine.linear else 1.0)
     position = np.round(np.interp(taken, truth_s, truth) / quantum) * quantum
     stamp = taken + rng.normal(0.0, feed.jitter_s, taken.size)
     arrive = np.maximum(taken + rng.exponential(feed.delay_s, taken.size) if feed.delay_s else taken, 0.0)
@@ -225,12 +225,12 @@ MACHINES = {
     "SCARA, 6 rad/s, 60 rad/s²": Machine(_moves(_trapezoid, speed=4.0, least=0.7, most=2.0, pause=0.15), 10.0),
     "delta, sines of 1.5 to 3 Hz": Machine(_sines(low_hz=1.5, high_hz=3.0, size=0.2, count=3), 20.0),
     "flexible joint, rings at 4 Hz": Machine(_ringing, 3.14),
-    "crane, load swinging": Machine(_swinging, 0.1, 0.1),
+    "crane, load swinging": Machine(_swinging, 0.1, linear=True),
     "turntable, 0.6 rad/s": Machine(_moves(_jerk_limited, speed=0.5, least=0.5, most=3.0, pause=1.5, low=-9.0, high=9.0), 1.0),
     "double pendulum, 0.3 m": Machine(_double_pendulum(0.3, 0.25, 0)),
     "light pendulum, first joint": Machine(_double_pendulum(0.15, 0.12, 0)),
     "light pendulum, second joint": Machine(_double_pendulum(0.15, 0.12, 1)),
-    "gripper": Machine(_gripper, 0.5, 0.1),
+    "gripper": Machine(_gripper, 0.5, linear=True),
 }  # fmt: skip
 """Robots, machines and toys from 0.05 m/s to 50 rad/s."""
 
